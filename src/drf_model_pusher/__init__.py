@@ -1,0 +1,1 @@
+"""Keep a Django REST framework API real-time over the Pusher Channels protocol."""
