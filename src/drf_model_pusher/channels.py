@@ -1,0 +1,69 @@
+"""Channel names: their kinds, their prefixes, what Pusher allows in them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+
+from drf_model_pusher.exceptions import InvalidEventError
+
+#: Characters in a channel name, prefix included.
+#: https://pusher.com/docs/channels/using_channels/channels/#channel-naming-conventions
+MAX_CHANNEL_NAME_LENGTH = 164
+
+_NAME = re.compile(r"\A[-a-zA-Z0-9_=@,.;]+\Z")
+
+
+class ChannelKind(str, Enum):
+    """What a name's prefix promises; the value is the prefix."""
+
+    PUBLIC = ""
+    PRIVATE = "private-"
+    ENCRYPTED = "private-encrypted-"
+    PRESENCE = "presence-"
+
+    @classmethod
+    def of(cls, name: str) -> ChannelKind:
+        """Return the kind of a full channel name."""
+        # The longer prefix first: an encrypted channel's name also begins with "private-".
+        for kind in (cls.ENCRYPTED, cls.PRIVATE, cls.PRESENCE):
+            if name.startswith(kind.value):
+                return kind
+        return cls.PUBLIC
+
+
+def is_cache_channel(name: str) -> bool:
+    """Say whether late subscribers of this channel are given its last event."""
+    return name[len(ChannelKind.of(name).value) :].startswith("cache-")
+
+
+def is_valid_name(name: str) -> bool:
+    """Say whether Pusher allows this full name for a channel that clients subscribe to by name."""
+    return len(name) <= MAX_CHANNEL_NAME_LENGTH and _NAME.match(name) is not None
+
+
+def check_name(name: object) -> None:
+    """Raise InvalidEventError, with the rule that is broken, for a name that Pusher refuses."""
+    if not isinstance(name, str):
+        raise InvalidEventError(f"A channel name is a str, not {name!r}.")
+    if len(name) > MAX_CHANNEL_NAME_LENGTH:
+        raise InvalidEventError(
+            f"The channel name {name[:40]!r}… has {len(name)} characters; "
+            f"Pusher allows {MAX_CHANNEL_NAME_LENGTH}, prefix included."
+        )
+    if not _NAME.match(name):
+        raise InvalidEventError(
+            f"The channel name {name!r} is not allowed by Pusher: use at least one of the letters "
+            "a-z and A-Z, the digits and -_=@,.; and nothing else."
+        )
+
+
+def add_prefix(name: str, prefix: str) -> str:
+    """Return the name with the prefix, which is added only if it is not there already."""
+    return name if name.startswith(prefix) else prefix + name
+
+
+def as_names(channels: str | Iterable[str]) -> list[str]:
+    """Return channel names as a list without repetitions, in their order; a str is one name."""
+    return [channels] if isinstance(channels, str) else list(dict.fromkeys(channels))

@@ -1,0 +1,149 @@
+"""Every setting of the package: one typed property each, under its full Django name.
+
+Settings are read when they are used, so ``override_settings`` works. A value of the wrong type or
+range raises ``SettingError``, which the system checks show before a request meets it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+
+from drf_model_pusher.exceptions import SettingError
+
+
+class AppSettings:
+    """The settings, live."""
+
+    # The service
+
+    @property
+    def PUSHER_APP_ID(self) -> str:
+        """The app's id: digits on Pusher's service. Required by the Pusher provider."""
+        return _text("PUSHER_APP_ID")
+
+    @property
+    def PUSHER_KEY(self) -> str:
+        """The app's public key. Required by the Pusher provider."""
+        return _text("PUSHER_KEY")
+
+    @property
+    def PUSHER_SECRET(self) -> str:
+        """The app's secret, which signs requests. Required by the Pusher provider."""
+        return _text("PUSHER_SECRET", secret=True)
+
+    @property
+    def PUSHER_CLUSTER(self) -> str:
+        """The cluster of Pusher's service that the app lives in; unused with ``PUSHER_HOST``."""
+        return _text("PUSHER_CLUSTER") or "mt1"
+
+    @property
+    def PUSHER_HOST(self) -> str | None:
+        """The host of another server of the protocol, without scheme or port."""
+        host = _text("PUSHER_HOST")
+        if "/" in host or ":" in host:
+            raise _wrong("PUSHER_HOST", host, "a host name alone; the port goes to PUSHER_PORT")
+        return host or None
+
+    @property
+    def PUSHER_PORT(self) -> int | None:
+        """The port of the HTTP API, a number or digits; by default the scheme's own."""
+        value = getattr(django_settings, "PUSHER_PORT", None)
+        if value is None or value == "":
+            return None
+        return _integer("PUSHER_PORT", value, 1, 65_535)
+
+    @property
+    def PUSHER_SSL(self) -> bool:
+        """Whether the HTTP API is reached over TLS."""
+        return _boolean("PUSHER_SSL", default=True)
+
+    @property
+    def PUSHER_TIMEOUT(self) -> float:
+        """Seconds to wait for a connection, and again for each answer."""
+        value = getattr(django_settings, "PUSHER_TIMEOUT", 5)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 300:
+            raise _wrong("PUSHER_TIMEOUT", value, "a number of seconds above 0, at most 300")
+        return value
+
+    # The package
+
+    @property
+    def DRF_MODEL_PUSHER_BACKENDS_FILE(self) -> str:
+        """The file looked for in each installed app; a folder may stand before it."""
+        value = _text("DRF_MODEL_PUSHER_BACKENDS_FILE") or "pusher_backends.py"
+        parts = value.removesuffix(".py").split("/")
+        if not all(part.isidentifier() for part in parts):
+            raise _wrong(
+                "DRF_MODEL_PUSHER_BACKENDS_FILE",
+                value,
+                'the name of a Python file inside each app, such as "pusher_backends.py"',
+            )
+        return value
+
+    @property
+    def DRF_MODEL_PUSHER_DISABLED(self) -> bool:
+        """Push nothing, and do no work for it."""
+        return _boolean("DRF_MODEL_PUSHER_DISABLED", default=False)
+
+    @property
+    def DRF_MODEL_PUSHER_PROVIDER(self) -> str:
+        """Who carries events: the dotted path of a provider class."""
+        return (
+            _text("DRF_MODEL_PUSHER_PROVIDER")
+            or "drf_model_pusher.providers.PusherProvider"
+        )
+
+    @property
+    def DRF_MODEL_PUSHER_DELIVERY(self) -> str:
+        """When events leave, and from which process: the dotted path of a delivery class."""
+        return (
+            _text("DRF_MODEL_PUSHER_DELIVERY")
+            or "drf_model_pusher.delivery.InlineDelivery"
+        )
+
+    @property
+    def DRF_MODEL_PUSHER_MAX_EVENT_BYTES(self) -> int:
+        """Bytes of UTF-8 that the service takes as the data of one event."""
+        name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
+        return _integer(name, getattr(django_settings, name, 10_240), 256, 10_485_760)
+
+
+def setting_names() -> list[str]:
+    """Return the names of all settings, in the order in which they are documented."""
+    return [name for name, value in vars(AppSettings).items() if isinstance(value, property)]
+
+
+def _text(name: str, *, secret: bool = False) -> str:
+    value = getattr(django_settings, name, None)
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # an app id is often written as a number
+    if not isinstance(value, str):
+        raise _wrong(name, type(value) if secret else value, "a text")
+    return value
+
+
+def _boolean(name: str, *, default: bool) -> bool:
+    value = getattr(django_settings, name, default)
+    if not isinstance(value, bool):
+        # "False", as read from the environment, is true.
+        raise _wrong(name, value, "True or False, not a text or a number")
+    return value
+
+
+def _integer(name: str, value: Any, lowest: int, highest: int) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise _wrong(name, value, f"a whole number from {lowest} to {highest}")
+    return value
+
+
+def _wrong(name: str, value: object, wanted: str) -> SettingError:
+    return SettingError(f"The setting {name} is {value!r}.", hint=f"{name} is {wanted}.")
+
+
+app_settings = AppSettings()

@@ -1,0 +1,82 @@
+"""The value that travels from a change to Pusher, and the limits it must keep. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drf_model_pusher.channels import check_name
+from drf_model_pusher.exceptions import InvalidEventError
+
+if TYPE_CHECKING:
+    from drf_model_pusher.providers.base import BaseProvider
+
+# https://pusher.com/docs/channels/library_auth_reference/rest-api/#post-event-trigger-an-event
+MAX_EVENT_NAME_LENGTH = 200
+MAX_DATA_BYTES = 10_240
+MAX_CHANNELS_PER_EVENT = 100
+MAX_EVENTS_PER_BATCH = 10
+
+# [0-9] and not \d, which also matches the digits of other scripts.
+_SOCKET_ID = re.compile(r"\A[0-9]+\.[0-9]+\Z")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PusherEvent:
+    """Something that happened, as its subscribers will see it."""
+
+    channels: tuple[str, ...]
+    """Full channel names, prefixes included; at least one, without repetitions."""
+
+    name: str
+    """What happened, such as ``order.update``."""
+
+    data: str
+    """JSON text, exactly as it goes over the wire."""
+
+    socket_id: str | None = None
+    """The connection that caused the change and is left out, or None to reach everybody."""
+
+    subject: str | None = None
+    """The object it is about, such as ``orders.order:42``; None for an event about no object."""
+
+    provider: type[BaseProvider] | None = None
+    """Who carries it; None for the provider of the settings."""
+
+    def json(self) -> Any:
+        """Return the data as Python values."""
+        return json.loads(self.data)
+
+
+def is_valid_socket_id(socket_id: str) -> bool:
+    """Say whether this can be the id of a connection: two runs of digits joined by a dot."""
+    return _SOCKET_ID.match(socket_id) is not None
+
+
+def check_event(event: PusherEvent) -> None:
+    """Raise InvalidEventError where Pusher refuses the event whatever its size."""
+    if not event.channels:
+        raise InvalidEventError(f"The event {event.name!r} names no channel.")
+    for channel in event.channels:
+        # One user's own channel: only a server may name it, and it has a character of its own.
+        check_name(channel.removeprefix("#server-to-user-"))
+    if not 0 < len(event.name) <= MAX_EVENT_NAME_LENGTH:
+        raise InvalidEventError(
+            f"The event name {event.name[:40]!r} has {len(event.name)} characters; "
+            f"Pusher allows 1 to {MAX_EVENT_NAME_LENGTH}."
+        )
+    if event.name.startswith(("pusher:", "pusher_internal:")):
+        raise InvalidEventError(f"The event name {event.name!r} is reserved for the service.")
+    if event.socket_id is not None and not is_valid_socket_id(event.socket_id):
+        raise InvalidEventError(f"{event.socket_id!r} is not the id of a connection.")
+
+
+def check_size(event: PusherEvent, max_bytes: int = MAX_DATA_BYTES) -> None:
+    """Raise InvalidEventError if the data has more bytes of UTF-8 than the limit."""
+    size = len(event.data.encode())
+    if size > max_bytes:
+        raise InvalidEventError(
+            f"The data of {event.name!r} has {size:,} bytes; the limit is {max_bytes:,}."
+        )

@@ -1,0 +1,60 @@
+"""One root, a handful of leaves; each also inherits the builtin that a caller would expect."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class ModelPusherException(Exception):  # noqa: N818 - the name that users of 0.2.0 catch
+    """Everything that this package raises on purpose."""
+
+
+class SettingError(ModelPusherException, ImproperlyConfigured):
+    """A setting has a value of the wrong type or range.
+
+    Attributes:
+        hint: What to write instead, in one sentence.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class DeclarationError(ModelPusherException, ImproperlyConfigured):
+    """A backend or a view lacks something that it must declare."""
+
+
+class InvalidEventError(ModelPusherException, ValueError):
+    """Pusher would refuse this event: a name, a channel, the data or the socket id breaks a rule."""
+
+
+class ProviderError(ModelPusherException):
+    """A provider could not send.
+
+    Attributes:
+        status: The HTTP status, where there was an answer.
+        retryable: Whether the same call may succeed later. Network errors, time-outs, 429 and 5xx
+            may; 400, 401, 403 and 413 will not.
+        retry_after: Seconds that the service asked to wait, where it did.
+        sent: How many of the events handed to ``send()`` had left before the failure.
+        refused: How many events after those the failure is about, 1 or more; events behind them
+            were not tried.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        sent: int = 0,
+        refused: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.sent = sent
+        self.refused = refused
