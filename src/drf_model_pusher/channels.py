@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable
 from enum import Enum
+from typing import Any
 
 from drf_model_pusher.exceptions import InvalidEventError
 
@@ -67,3 +69,26 @@ def add_prefix(name: str, prefix: str) -> str:
 def as_names(channels: str | Iterable[str]) -> list[str]:
     """Return channel names as a list without repetitions, in their order; a str is one name."""
     return [channels] if isinstance(channels, str) else list(dict.fromkeys(channels))
+
+
+def format_template(template: str, instance: Any) -> str:
+    """Return the name that a template such as ``customers.{customer__slug}`` has for an instance.
+
+    A field is an attribute, or several joined by two underscores as in a Django look-up.
+
+    Raises:
+        InvalidEventError: A field has no value, so that the name would be another object's.
+    """
+    parts: list[str] = []
+    for text, field, _, _ in string.Formatter().parse(template):
+        parts.append(text)
+        if field is not None:
+            value = instance
+            for attribute in field.split("__"):
+                value = getattr(value, attribute)
+            if value is None or value == "":
+                raise InvalidEventError(
+                    f"The channel {template!r} needs {field!r}, which {instance!r} has no value for."
+                )
+            parts.append(str(value))
+    return "".join(parts)

@@ -13,11 +13,13 @@ class SettingError(ModelPusherException, ImproperlyConfigured):
     """A setting has a value of the wrong type or range.
 
     Attributes:
+        message: What is wrong.
         hint: What to write instead, in one sentence.
     """
 
     def __init__(self, message: str, *, hint: str) -> None:
-        super().__init__(message)
+        super().__init__(f"{message} {hint}")
+        self.message = message
         self.hint = hint
 
 

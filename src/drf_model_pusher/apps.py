@@ -1,0 +1,26 @@
+"""The Django app: finds backends, registers checks."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core.checks import register
+from django.utils.module_loading import autodiscover_modules
+
+from drf_model_pusher.conf import app_settings
+
+
+class DrfModelPusherConfig(AppConfig):
+    """Configuration of ``drf_model_pusher``."""
+
+    name = "drf_model_pusher"
+    verbose_name = "DRF model pusher"
+
+    def ready(self) -> None:
+        """Import the backends of every installed app."""
+        from drf_model_pusher import log
+        from drf_model_pusher.checks import check_settings
+
+        register(check_settings)
+        log.connect()
+        file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
+        autodiscover_modules(file.removesuffix(".py").replace("/", "."))

@@ -1,0 +1,180 @@
+"""Backends: how a change of one model becomes an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import models, router
+
+from drf_model_pusher.channels import ChannelKind, add_prefix, as_names, format_template
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.pushing import push_event, writer_socket_id
+from drf_model_pusher.registry import registry
+
+if TYPE_CHECKING:
+    from rest_framework.serializers import BaseSerializer
+
+    from drf_model_pusher.providers import BaseProvider
+
+class PusherBackend:
+    """Turns changes of a model into events on public channels.
+
+    Declaring a subclass registers it for the model of its ``serializer_class`` or of its
+    ``Meta.model``. With ``abstract = True`` in its own ``Meta`` it is a base for others instead.
+
+    Attributes:
+        view: The view that made the change, or None.
+    """
+
+    # For subclasses
+
+    serializer_class: type[BaseSerializer[Any]] | None = None
+    """What renders the data; the view's own serializer where this is None."""
+
+    channels: Sequence[str] | None = None
+    """Templates such as ``orders.{pk}``; the view's ``get_pusher_channels()`` where None."""
+
+    provider_class: type[BaseProvider] | None = None
+    """Who carries the events; the provider of the settings where this is None."""
+
+    channel_prefix: ClassVar[str] = ChannelKind.PUBLIC.value
+    """What every channel name begins with; it is added where it is missing."""
+
+    class Meta:
+        abstract = True
+
+    def get_channels(self, instance: Any = None) -> Sequence[str]:
+        """Return the names of the channels that hear of the instance, with or without prefix."""
+        if self.channels is not None:
+            return [format_template(template, instance) for template in self.channels]
+        if self.view is None:
+            raise DeclarationError(
+                f"{type(self).__qualname__} has no channels: it needs `channels`, `get_channels()`, "
+                "or a view with `get_pusher_channels()`."
+            )
+        channels: Sequence[str] = self.view.get_pusher_channels()
+        return channels
+
+    def get_event_name(self, event: str) -> str:
+        """Return the name under which subscribers know the change, such as ``order.update``."""
+        return f"{self.model._meta.model_name}.{event}"
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """Return what renders the data."""
+        serializer_class = self.serializer_class or (
+            self.view.get_serializer_class() if self.view is not None else None
+        )
+        if serializer_class is None:
+            raise DeclarationError(f"{type(self).__qualname__} needs a `serializer_class`.")
+        return serializer_class
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return what the serializer may know besides the instance: the view's own context."""
+        return self.view.get_serializer_context() if self.view is not None else {}
+
+    def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
+        """Return channels, event name and data of a change: the whole event, before encoding."""
+        serializer_class = self.get_serializer_class()
+        serializer = serializer_class(instance=instance, context=self.get_serializer_context())
+        return self._full_names(instance), self.get_event_name(event), serializer.data
+
+    # You should not need to override
+
+    model: ClassVar[type[models.Model]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Its own Meta only: a subclass of an abstract backend is not abstract.
+        meta = cls.__dict__.get("Meta")
+        if getattr(meta, "abstract", False):
+            return
+        serializer_meta = getattr(cls.serializer_class, "Meta", None)
+        model = (
+            getattr(meta, "model", None)
+            or getattr(serializer_meta, "model", None)
+            or getattr(cls.Meta, "model", None)
+        )
+        if model is None:
+            raise DeclarationError(
+                f"The backend {cls.__qualname__} names no model: give it a `serializer_class` that "
+                "is a ModelSerializer, or `class Meta: model = …`; a base class for other backends "
+                "says `class Meta: abstract = True`."
+            )
+        cls.model = model
+        registry.register(cls, model)
+
+    def __init__(self, view: Any = None) -> None:
+        self.view = view
+
+    def push_change(
+        self,
+        event: str,
+        instance: Any = None,
+        pre_destroy: bool = False,
+        ignore: bool = True,
+    ) -> None:
+        """Push a change of an instance once the current transaction is committed.
+
+        The data is rendered now. Outside a transaction the event leaves at once, so a change with
+        ``pre_destroy`` and the deletion that follows belong into one ``transaction.atomic()``.
+
+        Args:
+            event: ``create``, ``update``, ``delete`` or a verb of your own.
+            instance: The changed object.
+            pre_destroy: Whether the object is about to be deleted; it is still there.
+            ignore: Whether to leave out the connection whose id the request carries.
+        """
+        if app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return
+        channels, name, data = self.get_packet(event, instance)
+        request = getattr(self.view, "request", None)
+        push_event(
+            # Again, for packets of one's own: a private event never leaves on a public channel.
+            self._with_prefix(channels),
+            name,
+            data,
+            socket_id=writer_socket_id(request) if ignore else None,
+            subject=_subject(instance),
+            provider=self.provider_class,
+            using=_alias(instance, pre_destroy=pre_destroy),
+        )
+
+    def _full_names(self, instance: Any) -> list[str]:
+        return self._with_prefix(self.get_channels(instance=instance))
+
+    def _with_prefix(self, channels: Sequence[str]) -> list[str]:
+        return as_names(add_prefix(name, self.channel_prefix) for name in as_names(channels))
+
+
+class PrivatePusherBackend(PusherBackend):
+    """Events on ``private-`` channels, which only authorized connections may join."""
+
+    channel_prefix = ChannelKind.PRIVATE.value
+
+    class Meta:
+        abstract = True
+
+
+class PresencePusherBackend(PusherBackend):
+    """Events on ``presence-`` channels, whose members also see who else is there."""
+
+    channel_prefix = ChannelKind.PRESENCE.value
+
+    class Meta:
+        abstract = True
+
+
+def _subject(instance: models.Model | None) -> str | None:
+    meta = getattr(instance, "_meta", None)
+    return f"{meta.label_lower}:{instance.pk}" if meta is not None and instance is not None else None
+
+
+def _alias(instance: models.Model | None, *, pre_destroy: bool) -> str | None:
+    """Return the database that the instance was, or is about to be, written to."""
+    if instance is None or not isinstance(instance, models.Model):
+        return None
+    if not pre_destroy and instance._state.db:
+        return instance._state.db
+    return router.db_for_write(type(instance), instance=instance)

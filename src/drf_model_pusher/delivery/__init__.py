@@ -1,0 +1,6 @@
+"""Deliveries: when events leave, and from which process."""
+
+from drf_model_pusher.delivery.base import BaseDelivery, get_delivery
+from drf_model_pusher.delivery.inline import InlineDelivery
+
+__all__ = ["BaseDelivery", "InlineDelivery", "get_delivery"]

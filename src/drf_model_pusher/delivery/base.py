@@ -1,0 +1,48 @@
+"""What a delivery is, and the one instance of each that a process keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import cast
+
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.events import PusherEvent
+
+
+class BaseDelivery(ABC):
+    """Takes events at the change and sees that they leave if, and only if, it is committed."""
+
+    # For subclasses
+
+    @abstractmethod
+    def send(self, events: Sequence[PusherEvent]) -> None:
+        """Let events leave; called after the commit, in the thread that committed.
+
+        A failure of the provider must not be raised: it would reach the API request.
+        """
+
+    # You should not need to override
+
+    def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
+        """Take events that belong to the current transaction.
+
+        Args:
+            events: What to send, in order.
+            using: The alias of the database that the change was written to.
+        """
+        transaction.on_commit(partial(self.send, events), using=using)
+
+
+def get_delivery() -> BaseDelivery:
+    """Return this process's instance of the delivery that the settings name."""
+    return _instance(app_settings.DRF_MODEL_PUSHER_DELIVERY)
+
+
+@cache
+def _instance(path: str) -> BaseDelivery:
+    return cast("type[BaseDelivery]", import_string(path))()

@@ -1,0 +1,85 @@
+"""What a provider is, and the one instance of each that a process keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import ProviderError
+
+
+class BaseProvider(ABC):
+    """Carries events. One instance serves a whole process, from any of its threads."""
+
+    # For subclasses
+
+    def configure(self) -> None:
+        """Get ready from the settings; called once, before the first event."""
+
+    @abstractmethod
+    def trigger(
+        self, channels: list[str], event_name: str, data: Any, socket_id: str | None = None
+    ) -> None:
+        """Send one event, or raise.
+
+        A ``ProviderError`` says whether a retry may help. Of other exceptions only ``OSError``,
+        which covers the network's, is taken to be worth one.
+
+        Args:
+            channels: Full channel names.
+            event_name: Such as ``order.update``.
+            data: JSON-ready Python values.
+            socket_id: The connection to leave out.
+        """
+
+    def send(self, events: Sequence[PusherEvent]) -> None:
+        """Send events in their order; override it where several fit into one call.
+
+        Raises:
+            ProviderError: At the first event that was not taken. Its ``sent`` counts the events
+                that had left by then.
+        """
+        for sent, event in enumerate(events):
+            try:
+                self.trigger(list(event.channels), event.name, event.json(), event.socket_id)
+            except ProviderError as error:
+                error.sent, error.refused = sent, 1
+                raise
+            except Exception as error:
+                raise ProviderError(
+                    f"{type(error).__name__}: {error}",
+                    retryable=isinstance(error, OSError),
+                    sent=sent,
+                ) from error
+
+
+def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
+    """Return this process's instance of a provider class; by default the one of the settings."""
+    return _configured(provider_class or _default_class())
+
+
+def _default_class() -> type[BaseProvider]:
+    return cast("type[BaseProvider]", import_string(app_settings.DRF_MODEL_PUSHER_PROVIDER))
+
+
+@cache
+def _configured(provider_class: type[BaseProvider]) -> BaseProvider:
+    provider = provider_class()
+    provider.configure()
+    return provider
+
+
+def _forget_instances(*, setting: str, **kwargs: object) -> None:
+    """Configure providers anew when a test overrides a setting that they were made from."""
+    if "PUSHER" in setting:
+        _configured.cache_clear()
+
+
+setting_changed.connect(_forget_instances, dispatch_uid="drf_model_pusher.providers")

@@ -1,0 +1,83 @@
+"""From data and a request to an event in the hands of the delivery."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.utils.encoders import JSONEncoder
+
+from drf_model_pusher.delivery import get_delivery
+from drf_model_pusher.events import PusherEvent, check_event, is_valid_socket_id
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from rest_framework.request import Request
+
+    from drf_model_pusher.providers import BaseProvider
+
+logger = logging.getLogger("drf_model_pusher")
+
+
+def push_event(
+    channels: Sequence[str],
+    name: str,
+    data: Any,
+    *,
+    socket_id: str | None = None,
+    subject: str | None = None,
+    provider: type[BaseProvider] | None = None,
+    using: str | None = None,
+) -> None:
+    """Push an event once the current transaction is committed; to no channels, nothing.
+
+    Args:
+        channels: Full names, without repetitions.
+        name: Such as ``order.update``.
+        data: Anything that a DRF response could carry.
+        socket_id: The connection to leave out.
+        subject: The object it is about, such as ``orders.order:42``.
+        provider: Who carries it; None for the provider of the settings.
+        using: The alias of the database whose transaction decides.
+
+    Raises:
+        InvalidEventError: A name is one that Pusher refuses.
+        TypeError, ValueError: The data cannot be encoded as JSON.
+    """
+    if not channels:
+        return
+    event = PusherEvent(
+        channels=tuple(channels),
+        name=name,
+        data=encode_data(data),
+        socket_id=socket_id,
+        subject=subject,
+        provider=provider,
+    )
+    check_event(event)
+    get_delivery().deliver([event], using=using)
+
+
+def encode_data(data: Any) -> str:
+    """Return data as the JSON text that travels; knows dates, decimals, UUIDs and lazy strings."""
+    return json.dumps(
+        data, cls=JSONEncoder, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+
+
+def writer_socket_id(request: HttpRequest | Request | None) -> str | None:
+    """Return the id of the Pusher connection that made the request, if it sent a valid one.
+
+    It comes in the header ``X-Pusher-Socket-Id``, or in ``X-Socket-ID`` from Laravel Echo.
+    """
+    if request is None:
+        return None
+    headers = request.headers
+    socket_id = headers.get("X-Pusher-Socket-Id") or headers.get("X-Socket-ID")
+    if socket_id and not is_valid_socket_id(socket_id):
+        # The value is the client's own and may be anything: only its length is fit for a log.
+        logger.warning("socket id ignored reason=malformed length=%d", len(socket_id))
+        return None
+    return socket_id or None

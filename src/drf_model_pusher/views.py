@@ -1,0 +1,151 @@
+"""The mixin that makes a view push."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, router, transaction
+
+from drf_model_pusher.channels import as_names
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.pushing import push_event, writer_socket_id
+from drf_model_pusher.registry import registry
+
+if TYPE_CHECKING:
+    from rest_framework.serializers import BaseSerializer
+    from rest_framework.viewsets import ModelViewSet
+
+    from drf_model_pusher.backends import PusherBackend
+
+    # What the mixin is mixed into: for type checkers only.
+    _View = ModelViewSet[Any]
+else:
+    _View = object
+
+
+class ModelPusherViewMixin(_View):
+    """Pushes what a generic view or viewset creates, updates and deletes.
+
+    It stands before the view's other bases: ``class OrderViewSet(ModelPusherViewMixin, ModelViewSet)``.
+    """
+
+    PUSH_CREATE = "create"
+    PUSH_UPDATE = "update"
+    PUSH_DELETE = "delete"
+
+    # For subclasses; the three flags are also arguments of as_view()
+
+    push_creations: bool = True
+    push_updates: bool = True
+    push_deletions: bool = True
+
+    def get_pusher_channels(self) -> Sequence[str]:
+        """Return the channels of backends that name none of their own."""
+        raise DeclarationError(
+            f"{type(self).__qualname__} has no channels to push to: define its "
+            "`get_pusher_channels()`, or set `channels` on the backend."
+        )
+
+    # You should not need to override
+
+    def get_pusher_backends(self, model: type[models.Model] | None = None) -> list[PusherBackend]:
+        """Return a backend for each one declared for the model, by default this view's."""
+        backends = registry.backends_for(model or self._get_model())
+        return [backend(view=self) for backend in backends]
+
+    def push_changes(
+        self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
+    ) -> None:
+        """Push a change of one instance, or the same change of each in a list."""
+        for each in instance if isinstance(instance, list) else [instance]:
+            self.push_change(event, each, pre_destroy=pre_destroy)
+
+    def push_change(
+        self, event: str, instance: Any = None, pre_destroy: bool = False, ignore: bool = True
+    ) -> None:
+        """Push a change through every backend of the instance's model, after the commit.
+
+        Args:
+            event: ``create``, ``update``, ``delete`` or a verb of your own.
+            instance: The changed object; without one, the backends are those of the view's model.
+            pre_destroy: Whether the object is about to be deleted.
+            ignore: Whether to leave out the connection whose id the request carries.
+        """
+        if app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return
+        model = type(instance) if isinstance(instance, models.Model) else None
+        for backend in self.get_pusher_backends(model):
+            backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
+
+    def push(
+        self,
+        channels: str | Sequence[str],
+        event_name: str,
+        data: Any,
+        *,
+        ignore: bool = True,
+        using: str | None = None,
+    ) -> None:
+        """Push anything else, after the commit of the current transaction.
+
+        Args:
+            channels: Full names, prefixes included.
+            event_name: As subscribers will see it.
+            data: Anything that a DRF response could carry.
+            ignore: Whether to leave out the connection whose id the request carries.
+            using: The alias of the database whose transaction decides.
+        """
+        if app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return
+        push_event(
+            as_names(channels),
+            event_name,
+            data,
+            socket_id=writer_socket_id(self.request) if ignore else None,
+            using=using,
+        )
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        """Create, then push."""
+        super().perform_create(serializer)
+        if self.push_creations:
+            self.push_changes(self.PUSH_CREATE, serializer.instance)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        """Update, then push."""
+        super().perform_update(serializer)
+        if self.push_updates:
+            _forget_prefetched(serializer.instance)
+            self.push_changes(self.PUSH_UPDATE, serializer.instance)
+
+    def perform_destroy(self, instance: Any) -> None:
+        """Render, delete, then push what was rendered."""
+        with self._held_back(instance) if self.push_deletions else nullcontext():
+            if self.push_deletions:
+                self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
+            super().perform_destroy(instance)
+
+    def _held_back(self, instance: Any) -> AbstractContextManager[None]:
+        """Keep a deletion's event until the deletion is done; it is pushed before it happens."""
+        model = type(instance)
+        if not registry.backends_for(model) or app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return nullcontext()
+        return transaction.atomic(using=router.db_for_write(model, instance=instance))
+
+    def _get_model(self) -> type[models.Model]:
+        """Return the model of the view, asking first what needs no query."""
+        queryset = getattr(self, "queryset", None)
+        if queryset is not None:
+            model: type[models.Model] = queryset.model
+            return model
+        serializer_meta = getattr(getattr(self, "serializer_class", None), "Meta", None)
+        return getattr(serializer_meta, "model", None) or self.get_queryset().model
+
+
+def _forget_prefetched(instance: Any) -> None:
+    """Forget relations read before the update, as DRF does before it renders the response."""
+    if getattr(instance, "_prefetched_objects_cache", None):
+        instance._prefetched_objects_cache = {}

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from drf_model_pusher.providers import MemoryProvider
+from drf_model_pusher.registry import registry
+from tests.pusher_api import PusherApi
+
+
+@pytest.fixture
+def pusher_api(settings) -> Iterator[PusherApi]:
+    """A real HTTP server in the place of Pusher's, which the settings point to."""
+    with PusherApi(key=settings.PUSHER_KEY, secret=settings.PUSHER_SECRET) as api:
+        settings.PUSHER_HOST = "127.0.0.1"
+        settings.PUSHER_PORT = api.port
+        settings.PUSHER_SSL = False
+        yield api
+
+
+@pytest.fixture
+def memory(settings) -> Iterator[list]:
+    """The events that the memory provider was given."""
+    settings.DRF_MODEL_PUSHER_PROVIDER = "drf_model_pusher.providers.MemoryProvider"
+    MemoryProvider.events.clear()
+    yield MemoryProvider.events
+    MemoryProvider.events.clear()
+
+
+@pytest.fixture
+def own_registry(monkeypatch) -> None:
+    """Backends that a test declares are forgotten after it; those of the apps stay."""
+    kept = {model: list(backends) for model, backends in registry._backends.items()}
+    monkeypatch.setattr(registry, "_backends", kept)

@@ -1,0 +1,24 @@
+"""The Django project of the tests."""
+
+SECRET_KEY = "for tests only"
+USE_TZ = True
+ROOT_URLCONF = "tests.urls"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_model_pusher",
+    "drf_model_pusher.server",
+    "tests.shop",
+    "tests.archive",
+]
+DATABASES = {
+    alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    for alias in ("default", "other")
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The credentials of the protocol's published test vectors.
+PUSHER_APP_ID = "3"
+PUSHER_KEY = "278d425bdf160c739803"
+PUSHER_SECRET = "7ad3773142a6692b25b8"
