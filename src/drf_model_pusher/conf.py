@@ -109,6 +109,42 @@ class AppSettings:
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
         return _integer(name, getattr(django_settings, name, 10_240), 256, 10_485_760)
 
+    # The embedded server
+
+    @property
+    def DRF_MODEL_PUSHER_SERVER_APPS(self) -> list[dict[str, Any]]:
+        """The server's apps: dicts with ``id``, ``key`` and ``secret``, and what else
+        ``drf_model_pusher.server.application.Application`` names. Empty: one app, the project's
+        own ``PUSHER_APP_ID``, ``PUSHER_KEY`` and ``PUSHER_SECRET``.
+        """
+        name = "DRF_MODEL_PUSHER_SERVER_APPS"
+        value = getattr(django_settings, name, [])
+        if not isinstance(value, (list, tuple)) or not all(isinstance(app, dict) for app in value):
+            raise SettingError(f"The setting {name} is wrong.", hint=f"{name} is a list of dicts.")
+        return list(value)
+
+    @property
+    def DRF_MODEL_PUSHER_SERVER_LIMITS(self) -> dict[str, Any]:
+        """Changes to the hosted service's limits, such as ``{"presence_members": 500}``; the names
+        are those of ``drf_model_pusher.server.application.Limits``.
+        """
+        name = "DRF_MODEL_PUSHER_SERVER_LIMITS"
+        value = getattr(django_settings, name, {})
+        if not isinstance(value, dict):
+            raise _wrong(name, value, "a dict of names and numbers")
+        return value
+
+    @property
+    def DRF_MODEL_PUSHER_SERVER_WEBHOOKS(self) -> list[str]:
+        """Addresses that the server posts webhooks of the project's own app to."""
+        name = "DRF_MODEL_PUSHER_SERVER_WEBHOOKS"
+        value = getattr(django_settings, name, [])
+        if isinstance(value, (list, tuple)) and all(
+            isinstance(url, str) and url.startswith(("http://", "https://")) for url in value
+        ):
+            return list(value)
+        raise _wrong(name, value, "a list of http:// or https:// addresses")
+
 
 def setting_names() -> list[str]:
     """Return the names of all settings, in the order in which they are documented."""

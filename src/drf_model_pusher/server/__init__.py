@@ -1,0 +1,1 @@
+"""A server of the Pusher Channels protocol, in one process: for newcomers, tests and CI."""

@@ -1,0 +1,143 @@
+"""The HTTP API: signatures, bodies, status codes.
+
+https://pusher.com/docs/channels/library_auth_reference/rest-api/
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from drf_model_pusher.server import extra, protocol, queries
+from drf_model_pusher.server.hub import Hub
+from drf_model_pusher.server.requests import RequestError, parse_batch, parse_event
+from drf_model_pusher.server.signatures import InvalidSignature, check_request
+
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+except ImportError as error:  # pragma: no cover - needs an installation without the extra
+    raise ImportError(extra.MESSAGE) from error
+
+Answer = Callable[[Hub, Request, bytes], dict[str, Any]]
+
+
+class Api:
+    """The HTTP API of some hubs.
+
+    Args:
+        hubs: The hubs by app id.
+        clock: The clock that they are driven by.
+    """
+
+    def __init__(self, hubs: Mapping[str, Hub], clock: Callable[[], float]) -> None:
+        self._hubs = hubs
+        self._clock = clock
+        app, channel = "/apps/{app_id}", "/apps/{app_id}/channels/{channel}"
+        self.asgi = Starlette(
+            routes=[
+                self._route("POST", f"{app}/events", self.events),
+                self._route("POST", f"{app}/batch_events", self.batch_events),
+                self._route("GET", f"{app}/channels", self.channels),
+                self._route("GET", channel, self.channel),
+                self._route("GET", f"{channel}/users", self.users),
+                self._route(
+                    "POST", f"{app}/users/{{user_id}}/terminate_connections", self.terminate
+                ),
+            ]
+        )
+
+    def events(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
+        """Publish one event."""
+        publication = parse_event(body, hub.limits)
+        hub.publish(publication.event, self._clock())
+        info = queries.published(hub, publication)
+        return {"channels": info} if info else {}
+
+    def batch_events(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
+        """Publish events in their order, all or, if one is not in order, none."""
+        answers: list[dict[str, Any]] = []
+        for publication in parse_batch(body, hub.limits):
+            hub.publish(publication.event, self._clock())
+            answers.extend(queries.published(hub, publication).values() or [{}])
+        return {"batch": answers} if any(answers) else {}
+
+    def channels(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
+        """List the occupied channels."""
+        query = request.query_params
+        return queries.channels(hub, query.get("filter_by_prefix"), query.get("info"))
+
+    def channel(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
+        """Describe one channel, occupied or not."""
+        name, info = request.path_params["channel"], request.query_params.get("info")
+        return queries.channel(hub, name, info, self._clock())
+
+    def users(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
+        """List the members of a presence channel."""
+        return queries.users(hub, request.path_params["channel"])
+
+    def terminate(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
+        """Close all connections of a signed-in user."""
+        hub.terminate(request.path_params["user_id"])
+        return {}
+
+    def _route(self, method: str, path: str, answer: Answer) -> Route:
+        async def respond(request: Request) -> Response:
+            try:
+                return _json(await self._answer(request, answer))
+            except RequestError as error:
+                return _text(str(error), error.status)
+            except InvalidSignature as error:
+                return _text(str(error), 401)
+
+        return Route(path, respond, methods=[method])
+
+    async def _answer(self, request: Request, answer: Answer) -> dict[str, Any]:
+        hub = self._hubs.get(request.path_params["app_id"])
+        if hub is None:
+            raise RequestError("Unknown app", 404)
+        body = await _body(request, hub.limits.body_bytes)
+        _authenticate(hub, request, body)
+        return answer(hub, request, body)
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
+    chunks = bytearray()
+    try:
+        async for chunk in request.stream():
+            chunks += chunk
+            if len(chunks) > max_bytes:
+                raise RequestError(f"The body is larger than {max_bytes} bytes", 413)
+    except ClientDisconnect as error:
+        raise RequestError("The body is not complete") from error
+    return bytes(chunks)
+
+
+def _authenticate(hub: Hub, request: Request, body: bytes) -> None:
+    scope = request.scope
+    # Signed is the path as requested, where a channel's name may be percent-encoded.
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query = scope["query_string"].decode("utf-8", "replace")
+    check_request(
+        hub.app,
+        method=request.method,
+        path=raw_path.partition(b"?")[0].decode("latin-1"),
+        query=parse_qsl(query, keep_blank_values=True),
+        body=body,
+        now=time.time(),
+    )
+    if not hub.app.enabled:
+        raise RequestError("The app is disabled", 403)
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(protocol.encode(value), media_type="application/json")
+
+
+def _text(message: str, status: int) -> Response:
+    # A message may quote what was sent, and that may not be encodable.
+    return Response(message.encode("utf-8", "backslashreplace"), status, media_type="text/plain")

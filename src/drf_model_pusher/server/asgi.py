@@ -1,0 +1,150 @@
+"""The server as an ASGI application: alone, or on one port with a Django project."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from drf_model_pusher.server import sockets
+from drf_model_pusher.server.api import Api
+from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.hub import Hub
+from drf_model_pusher.server.protocol import CloseCode, Refused
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+#: Seconds between two looks at what is due.
+TICK = 0.25
+
+
+class PusherServer:
+    """The ASGI application.
+
+    Attributes:
+        hubs: The state of each app, by app id.
+    """
+
+    clock = staticmethod(time.monotonic)
+
+    def __init__(
+        self,
+        apps: Iterable[Application],
+        limits: Limits | None = None,
+        fallback: ASGIApp | None = None,
+    ) -> None:
+        self.hubs = {app.id: Hub(app, limits) for app in apps}
+        self._by_key = {hub.app.key: hub for hub in self.hubs.values()}
+        self._api = Api(self.hubs, self.clock).asgi
+        self._fallback = fallback
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the ASGI server."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        self._start()
+        path = _path(scope)
+        if scope["type"] == "websocket":
+            await self._websocket(path, scope, receive, send)
+        elif path.startswith("/apps/") or self._fallback is None:
+            await self._api(scope, receive, send)
+        else:
+            await self._fallback(scope, receive, send)
+
+    async def close(
+        self, code: int = CloseCode.RECONNECT, reason: str = "Server is going away"
+    ) -> None:
+        """End all connections, by default so that clients come back at once."""
+        for hub in self.hubs.values():
+            hub.close(code, reason)
+        # One turn of the loop is what the writers need to send what they can.
+        await asyncio.sleep(0)
+
+    async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        is_ours = path.startswith("/app/")
+        if not is_ours and self._fallback is not None and not _is_django(self._fallback):
+            await self._fallback(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        if not is_ours:
+            await sockets.refuse(send, Refused(CloseCode.PATH_NOT_FOUND, "Path not found"))
+            return
+        hub = self._by_key.get(path.removeprefix("/app/").rstrip("/"))
+        if hub is None:
+            refusal = Refused(CloseCode.APP_NOT_FOUND, "Application does not exist")
+            await sockets.refuse(send, refusal)
+            return
+        query = dict(parse_qsl(scope["query_string"].decode("utf-8", "replace")))
+        await sockets.serve(hub, query, receive, send, self.clock)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.close()
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _start(self) -> None:
+        # Not at the lifespan's start-up: some ASGI servers have none.
+        if self._ticker is None:
+            self._ticker = asyncio.ensure_future(self._tick())
+
+    async def _stop(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+            self._ticker = None
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            for hub in self.hubs.values():
+                hub.tick(self.clock())
+
+
+def create_app(apps: Iterable[Application], limits: Limits | None = None) -> PusherServer:
+    """Return a server of these apps, and of nothing else."""
+    return PusherServer(apps, limits)
+
+
+def with_pusher_server(application: ASGIApp) -> PusherServer:
+    """Return an ASGI application that serves Pusher's protocol and a project on one port.
+
+    Sockets at ``/app/KEY`` and requests to ``/apps/ID/…`` are the server's, all else is the
+    project's. Apps and limits come from the settings. State is kept in the process: run one.
+
+    Args:
+        application: The project's own, such as ``get_asgi_application()`` returns.
+
+    Raises:
+        SettingError: A setting of the server is missing or wrong.
+    """
+    # Only here is Django needed.
+    from drf_model_pusher.server.configuration import configured_apps, configured_limits
+
+    return PusherServer(configured_apps(), configured_limits(), application)
+
+
+def _path(scope: Scope) -> str:
+    """Return the path below the point where the application is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _is_django(application: ASGIApp) -> bool:
+    """Say whether this is Django's own handler, which raises for a WebSocket."""
+    from django.core.handlers.asgi import ASGIHandler
+
+    return isinstance(application, ASGIHandler)

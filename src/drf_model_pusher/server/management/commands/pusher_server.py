@@ -1,0 +1,60 @@
+"""``manage.py pusher_server``: run the embedded server."""
+
+from __future__ import annotations
+
+import signal
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+NOTICE = (
+    "Embedded Pusher server for development, tests and small deployments: its state lives in this "
+    "one process. Production fan-out belongs on Pusher or another server of its protocol."
+)
+
+
+class Command(BaseCommand):
+    """Serve Pusher's protocol with the project's own credentials."""
+
+    help = "Runs a server of the Pusher Channels protocol, with the project's own credentials."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add where to listen, and how much to say."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=6001, help="port to listen on")
+        parser.add_argument(
+            "--verbose", action="store_true", help="show traffic: events with their data"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGINT or SIGTERM; then send clients away with 4200, and end with 0."""
+        self.stdout.write(NOTICE)
+        try:
+            from drf_model_pusher.server.asgi import create_app
+            from drf_model_pusher.server.configuration import configured_apps, configured_limits
+            from drf_model_pusher.server.runner import create_server
+        except ImportError as error:
+            raise CommandError(str(error)) from error
+        pusher = create_app(configured_apps(), configured_limits())
+        if options["verbose"]:
+            for hub in pusher.hubs.values():
+                hub.observers.append(self._show)
+        host, port = options["host"], options["port"]
+        self.stdout.write(f"Listening on http://{host}:{port} (Ctrl+C ends it)")
+        for hub in pusher.hubs.values():
+            self.stdout.write(f"App {hub.app.id} with key {hub.app.key}")
+        self.stdout.flush()
+        # uvicorn closes down at a signal, and then raises it again for whoever was there before.
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, _nothing)
+        create_server(pusher, host=host, port=port).run()
+
+    def _show(self, happening: Any) -> None:
+        self.stdout.write(str(happening))
+
+
+def _nothing(signum: int, frame: FrameType | None) -> None:
+    pass

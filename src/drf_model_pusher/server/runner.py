@@ -1,0 +1,160 @@
+"""Running the server: in the foreground for a command, in a thread for tests and demos."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from drf_model_pusher.server import extra
+from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.asgi import PusherServer
+from drf_model_pusher.server.protocol import CloseCode
+from drf_model_pusher.server.record import Record, RecordedEvent
+
+try:
+    import uvicorn
+except ImportError as error:  # pragma: no cover - needs an installation without the extra
+    raise ImportError(extra.MESSAGE) from error
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+#: Seconds that a stopping server waits for its last connections.
+GRACE = 3
+
+#: What a local server is called where nobody names its apps; it is reached from this machine only.
+LOCAL_APP = Application(id="1", key="local-key", secret="local-secret")  # noqa: S106
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that sends clients away with a code that brings them back."""
+
+    def __init__(self, config: uvicorn.Config, pusher: PusherServer) -> None:
+        super().__init__(config)
+        self._pusher = pusher
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close with 4200 before uvicorn closes in its own way."""
+        await self._pusher.close(CloseCode.RECONNECT, "Server is going away")
+        await super().shutdown(sockets)
+
+
+def create_server(
+    pusher: PusherServer, *, host: str, port: int, app: ASGIApp | None = None
+) -> Server:
+    """Return a server that is ready to run.
+
+    Args:
+        pusher: The application whose clients are sent away at the end.
+        host: The address to listen on.
+        port: The port to listen on.
+        app: What to serve, where ``pusher`` is only a part of it.
+    """
+    frame_bytes = max(hub.limits.frame_bytes for hub in pusher.hubs.values())
+    config = uvicorn.Config(
+        app or pusher,
+        host=host,
+        port=port,
+        ws="websockets-sansio",
+        # Frames that are too large are answered by the protocol; this is for the monstrous.
+        ws_max_size=4 * frame_bytes,
+        # Compression costs a context of memory for each connection, and time for each event.
+        ws_per_message_deflate=False,
+        # The protocol has its own pings, which clients answer in any state of their page.
+        ws_ping_interval=None,
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+    )
+    return Server(config, pusher)
+
+
+class LocalServer:
+    """A server on a free port of this machine, in a thread of this process.
+
+    Use it as a context manager, or call ``start()`` and ``stop()``.
+
+    Attributes:
+        host: The address, always of this machine.
+        port: The port, chosen at the start.
+        app_id, key, secret: The credentials of its first app.
+        record: What has happened, and verbs to wait for more.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        apps: Iterable[Application] | None = None,
+        limits: Limits | None = None,
+        *,
+        port: int = 0,
+    ) -> None:
+        apps = list(apps or [LOCAL_APP])
+        self.app_id, self.key, self.secret = apps[0].id, apps[0].key, apps[0].secret
+        self.port = port
+        self.pusher = PusherServer(apps, limits)
+        self.record = Record()
+        for hub in self.pusher.hubs.values():
+            hub.observers.append(self.record)
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the HTTP API, without a slash at its end."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The address that a WebSocket client of the first app connects to."""
+        return f"ws://{self.host}:{self.port}/app/{self.key}?protocol=7"
+
+    @property
+    def events(self) -> list[RecordedEvent]:
+        """The events that were published, in their order."""
+        return self.record.events
+
+    def wait_for_event(
+        self, name: str, channel: str | None = None, timeout: float = 5
+    ) -> RecordedEvent:
+        """Return the first event of this name; see ``Record.wait_for_event``."""
+        return self.record.wait_for_event(name, channel, timeout)
+
+    def start(self) -> LocalServer:
+        """Listen, and return when connections are taken; raise RuntimeError if that fails."""
+        listener = socket.create_server((self.host, self.port))
+        self.port = listener.getsockname()[1]
+        self._server = server = create_server(self.pusher, host=self.host, port=self.port)
+        self._thread = threading.Thread(
+            target=server.run, args=([listener],), name="pusher-server", daemon=True
+        )
+        self._thread.start()
+        while not server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("The server did not start; its log says why.")
+            time.sleep(0.001)
+        return self
+
+    def stop(self) -> None:
+        """Send clients away and return when the server has ended."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._server = self._thread = None
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
