@@ -6,6 +6,8 @@ range raises ``SettingError``, which the system checks show before a request mee
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -66,6 +68,23 @@ class AppSettings:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 300:
             raise _wrong("PUSHER_TIMEOUT", value, "a number of seconds above 0, at most 300")
         return value
+
+    @property
+    def PUSHER_CA_BUNDLE(self) -> str | None:
+        """The path of a file with the authorities to trust instead of the platform's."""
+        path = _text("PUSHER_CA_BUNDLE")
+        if path and not Path(path).exists():
+            raise _wrong("PUSHER_CA_BUNDLE", path, "the path of a file of PEM certificates")
+        return path or None
+
+    @property
+    def PUSHER_ENCRYPTION_MASTER_KEY_BASE64(self) -> str | None:
+        """The master key of ``private-encrypted-`` channels: 32 random bytes as base64."""
+        name = "PUSHER_ENCRYPTION_MASTER_KEY_BASE64"
+        key = _text(name, secret=True)
+        if key and _decoded_length(key) != 32:
+            raise _wrong(name, "not 32 bytes of base64", "what `openssl rand -base64 32` prints")
+        return key or None
 
     # The package
 
@@ -160,6 +179,13 @@ def _text(name: str, *, secret: bool = False) -> str:
     if not isinstance(value, str):
         raise _wrong(name, type(value) if secret else value, "a text")
     return value
+
+
+def _decoded_length(text: str) -> int:
+    try:
+        return len(base64.b64decode(text, validate=True))
+    except ValueError:
+        return 0
 
 
 def _boolean(name: str, *, default: bool) -> bool:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from drf_model_pusher.events import PusherEvent
 
 
 class ModelPusherException(Exception):  # noqa: N818 - the name that users of 0.2.0 catch
@@ -42,6 +47,8 @@ class ProviderError(ModelPusherException):
         sent: How many of the events handed to ``send()`` had left before the failure.
         refused: How many events after those the failure is about, 1 or more; events behind them
             were not tried.
+        partial: What is left of the first event that had not left, where some of its channels
+            were served already.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class ProviderError(ModelPusherException):
         retry_after: float | None = None,
         sent: int = 0,
         refused: int = 1,
+        partial: PusherEvent | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -60,3 +68,4 @@ class ProviderError(ModelPusherException):
         self.retry_after = retry_after
         self.sent = sent
         self.refused = refused
+        self.partial = partial

@@ -68,6 +68,8 @@ def attempt(events: Sequence[PusherEvent], *, attempts: int = 1) -> Setback | No
         events, alone = events[sent:], max(0, alone - sent)
         if error is None:
             continue
+        if error.partial:
+            events = [error.partial, *events[1:]]
         if error.retryable:
             return Setback(events=events, error=error, provider=provider, duration=duration)
         if error.refused > 1 and not alone:

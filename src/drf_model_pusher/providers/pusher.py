@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import ProviderError
+from drf_model_pusher.packing import Call, Item, pack
 from drf_model_pusher.providers.base import BaseProvider
 
 
 class PusherProvider(BaseProvider):
-    """Sends events over the HTTP API with the official client."""
+    """Sends events over the HTTP API, as few calls as its limits allow.
+
+    Attributes:
+        client: The official client, made from the ``PUSHER_…`` settings.
+    """
 
     def configure(self) -> None:
-        """Make the client from the ``PUSHER_…`` settings."""
+        """Make the client."""
         # The library loads cryptography and requests: processes that never push are spared that.
         from pusher import Pusher
+
+        from drf_model_pusher.providers.transport import Transport
 
         self.client = Pusher(
             app_id=app_settings.PUSHER_APP_ID,
@@ -25,10 +38,92 @@ class PusherProvider(BaseProvider):
             port=app_settings.PUSHER_PORT,
             ssl=app_settings.PUSHER_SSL,
             timeout=app_settings.PUSHER_TIMEOUT,
+            encryption_master_key_base64=app_settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64,
+            backend=Transport,
+            ca_bundle=app_settings.PUSHER_CA_BUNDLE,
         )
 
     def trigger(
         self, channels: list[str], event_name: str, data: Any, socket_id: str | None = None
     ) -> None:
         """Send one event."""
-        self.client.trigger(channels, event_name, data, socket_id)
+        self.send(
+            [
+                PusherEvent(
+                    channels=tuple(channels),
+                    name=event_name,
+                    data=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+                    socket_id=socket_id,
+                )
+            ]
+        )
+
+    def send(self, events: Sequence[PusherEvent]) -> None:
+        """Send events in their order; a failure says exactly which of them, and how far, had left.
+
+        Raises:
+            ProviderError: The service could not be reached, or refused a call.
+        """
+        calls = pack(events)
+        for position, call in enumerate(calls):
+            try:
+                self._make(call)
+            except ProviderError as error:
+                self._say_what_left(error, calls, position)
+                raise
+
+    def request(self, method: str, path: str, params: dict[str, Any] | None = None) -> Any:
+        """Call the HTTP API at ``/apps/<app id>/<path>`` and return the decoded answer.
+
+        Raises:
+            ProviderError: The service could not be reached, or refused the call.
+        """
+        from pusher.http import Request
+
+        client = self.client._pusher_client
+        request = Request(client, method, f"/apps/{client.app_id}/{path}", params or {})
+        return client.http.send_request(request)
+
+    def _make(self, call: Call) -> None:
+        items = [self._encode(item) for item in call.items]
+        if len(items) > 1:
+            batch = [{"channel": item.pop("channels")[0], **item} for item in items]
+            self.request("POST", "batch_events", {"batch": batch})
+        else:
+            self.request("POST", "events", items[0])
+
+    def _encode(self, item: Item) -> dict[str, Any]:
+        event, channels = item.event, list(item.channels)
+        params = {"name": event.name, "channels": channels, "data": event.data}
+        if channels[0].startswith(ChannelKind.ENCRYPTED.value):
+            params["data"] = self._encrypt(channels[0], event.data)
+        if event.socket_id:
+            params["socket_id"] = event.socket_id
+        return params
+
+    def _encrypt(self, channel: str, data: str) -> str:
+        from pusher.crypto import encrypt
+
+        try:
+            box = encrypt(channel, data, self.client._pusher_client._encryption_master_key)
+        except ValueError as error:
+            raise ProviderError(
+                f"{channel!r} needs the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64."
+            ) from error
+        return json.dumps(box, separators=(",", ":"))
+
+    def _say_what_left(self, error: ProviderError, calls: Sequence[Call], position: int) -> None:
+        """Tell by the calls made which events have left, and what is left of the next one."""
+        call = calls[position]
+        first = call.items[0]
+        error.sent, error.refused = first.index, call.items[-1].index - first.index + 1
+        served = {
+            channel
+            for earlier in calls[:position]
+            for item in earlier.items
+            if item.index == first.index
+            for channel in item.channels
+        }
+        if served:
+            rest = tuple(channel for channel in first.event.channels if channel not in served)
+            error.partial = replace(first.event, channels=rest)

@@ -1,0 +1,56 @@
+# The words of the project, the same here and in CI. Each target does its own set-up.
+
+PYTHON ?= python3
+VENV ?= .venv
+# What is installed: the source, so that changes count; CI also puts a built wheel here.
+PACKAGE ?= -e .
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+NPM := $(shell command -v npm 2>/dev/null)
+
+.PHONY: help demo test check wheel screenshot bench
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE=1 shows three events and exits
+	$(BIN)/python example/manage.py demo $(if $(ONCE),--once)
+
+test: $(VENV)/test.stamp node_modules_of_tests example/node_modules ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/check.stamp ## Lint, check formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: $(VENV)/check.stamp ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m build
+
+screenshot: $(VENV)/test.stamp example/node_modules ## Take the README's picture of the demo
+	$(BIN)/python example/screenshot.py
+
+bench: $(VENV)/test.stamp ## Measure, and write the tables of the docs
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+
+$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt $(PACKAGE)[server]
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	$(PIP) install --constraint constraints.txt --group test
+	touch $@
+
+$(VENV)/check.stamp: $(VENV)/test.stamp
+	$(PIP) install --constraint constraints.txt --group check
+	touch $@
+
+# pusher-js; where npm is missing the demo takes it from the public CDN, and browser tests skip.
+example/node_modules: example/package-lock.json
+	$(if $(NPM),npm ci --prefix example --no-audit --no-fund --silent && touch $@,@echo "npm not found: using the CDN for pusher-js")
