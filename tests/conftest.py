@@ -2,11 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import os
+
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from drf_model_pusher.providers import MemoryProvider
 from drf_model_pusher.registry import registry
 from tests.pusher_api import PusherApi
+
+hypothesis_settings.register_profile("default", deadline=None)
+hypothesis_settings.register_profile("thorough", deadline=None, max_examples=10_000)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture

@@ -22,3 +22,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PUSHER_APP_ID = "3"
 PUSHER_KEY = "278d425bdf160c739803"
 PUSHER_SECRET = "7ad3773142a6692b25b8"
+
+# What a test pushes has left when the view returns; tests of other deliveries name them.
+DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.InlineDelivery"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from drf_model_pusher.conf import app_settings, setting_names
@@ -76,3 +77,18 @@ def _missing_credentials() -> Iterator[CheckMessage]:
             "the app by digits.",
             id="drf_model_pusher.E004",
         )
+
+
+def check_threads(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where background delivery would have no thread to run in."""
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None or "enable-threads" in uwsgi.opt or "threads" in uwsgi.opt:
+        return []
+    return [
+        Warning(
+            "uWSGI runs without threads, which background delivery needs.",
+            hint="Start uWSGI with --enable-threads, or set DRF_MODEL_PUSHER_DELIVERY to "
+            "drf_model_pusher.delivery.InlineDelivery.",
+            id="drf_model_pusher.W003",
+        )
+    ]

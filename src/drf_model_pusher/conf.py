@@ -119,8 +119,20 @@ class AppSettings:
         """When events leave, and from which process: the dotted path of a delivery class."""
         return (
             _text("DRF_MODEL_PUSHER_DELIVERY")
-            or "drf_model_pusher.delivery.InlineDelivery"
+            or "drf_model_pusher.delivery.BackgroundDelivery"
         )
+
+    @property
+    def DRF_MODEL_PUSHER_QUEUE_SIZE(self) -> int:
+        """How many events may wait in a process; above it, the oldest are given up."""
+        name = "DRF_MODEL_PUSHER_QUEUE_SIZE"
+        return _integer(name, getattr(django_settings, name, 10_000), 1, 1_000_000)
+
+    @property
+    def DRF_MODEL_PUSHER_RETRY_SECONDS(self) -> int:
+        """How long an event may wait for the service to come back, in seconds."""
+        name = "DRF_MODEL_PUSHER_RETRY_SECONDS"
+        return _integer(name, getattr(django_settings, name, 300), 0, 86_400)
 
     @property
     def DRF_MODEL_PUSHER_MAX_EVENT_BYTES(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from drf_model_pusher.channels import check_name
 from drf_model_pusher.exceptions import InvalidEventError
@@ -41,6 +41,12 @@ class PusherEvent:
 
     subject: str | None = None
     """The object it is about, such as ``orders.order:42``; None for an event about no object."""
+
+    change: Literal["create", "update", "delete"] | None = None
+    """What happened to the object; None for a verb of one's own."""
+
+    conflation_key: str | None = None
+    """Waiting events with one key may become their net effect; None keeps each of them."""
 
     provider: type[BaseProvider] | None = None
     """Who carries it; None for the provider of the settings."""

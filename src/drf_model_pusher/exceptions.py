@@ -69,3 +69,7 @@ class ProviderError(ModelPusherException):
         self.sent = sent
         self.refused = refused
         self.partial = partial
+
+
+class DroppedError(ProviderError):
+    """An event was given up without another try: too many waited, it was too old, or too large."""

@@ -56,7 +56,7 @@ def pack(events: Sequence[PusherEvent]) -> list[Call]:
     for event, (plain, encrypted) in zip(events, shapes, strict=True):
         following: dict[int, _Plan] = {}
         for room, plan in plans.items():
-            for groups in _sensible_groups(len(plain)):
+            for groups in _possible_groups(len(plain)):
                 items = max(0, len(plain) - groups * MAX_CHANNELS_PER_EVENT) + len(encrypted)
                 batches, left = _place(items, room, closes=groups > 0)
                 cost = (
@@ -78,11 +78,9 @@ def _split(event: PusherEvent) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(c for c in event.channels if c not in encrypted), encrypted
 
 
-def _sensible_groups(channels: int) -> set[int]:
-    """Return how many full-width calls are worth a thought; a lone channel is a batch's item."""
-    if channels <= 1:
-        return {0}
-    return {channels // MAX_CHANNELS_PER_EVENT, -(-channels // MAX_CHANNELS_PER_EVENT)}
+def _possible_groups(channels: int) -> range:
+    """Return how many ``/events`` calls an event may make; a lone channel is a batch's item."""
+    return range(1 if channels <= 1 else -(-channels // MAX_CHANNELS_PER_EVENT) + 1)
 
 
 def _place(items: int, room: int, *, closes: bool) -> tuple[int, int]:

@@ -1,13 +1,13 @@
 """What happened to events, for logging, metrics and alarms.
 
-A receiver gets the provider's class as ``sender`` and these arguments:
+A receiver gets the provider's class as ``sender`` and these keyword arguments:
 
 ``event``
     The :class:`~drf_model_pusher.events.PusherEvent`.
 ``provider``
-    The provider's instance.
+    The provider's instance; None where the event never got so far.
 ``attempts``
-    How many times it was tried, 1 or more.
+    How many times it was tried; 0 for an event that was dropped untried.
 ``duration``
     Seconds that the last try took, for all the events that were sent together.
 ``error``

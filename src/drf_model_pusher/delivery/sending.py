@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.dispatch import Signal
 
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.exceptions import ProviderError
+from drf_model_pusher.exceptions import DroppedError, ProviderError
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent
 
@@ -23,7 +23,7 @@ class Setback:
 
     error: ProviderError
 
-    provider: BaseProvider
+    provider: BaseProvider | ProviderError
 
     duration: float
     """Seconds that the failed call took."""
@@ -34,7 +34,7 @@ def send_once(events: Sequence[PusherEvent]) -> None:
     for group in by_provider(events):
         setback = attempt(group)
         if setback:
-            report_failed(setback, attempts=1)
+            report_failed(setback.events, setback, attempts=1)
 
 
 def by_provider(events: Sequence[PusherEvent]) -> list[list[PusherEvent]]:
@@ -55,7 +55,7 @@ def attempt(events: Sequence[PusherEvent], *, attempts: int = 1) -> Setback | No
         events: Events of one provider.
         attempts: Which try this is, from 1.
     """
-    provider = get_provider(events[0].provider)
+    provider = _find_provider(events[0].provider)
     alone = 0  # how many of the next events go one by one
     while events:
         batch = events[:1] if alone else events
@@ -80,15 +80,32 @@ def attempt(events: Sequence[PusherEvent], *, attempts: int = 1) -> Setback | No
     return None
 
 
-def report_failed(setback: Setback, *, attempts: int) -> None:
-    """Say of each event of a setback that it was given up."""
-    for event in setback.events:
+def report_failed(events: Sequence[PusherEvent], setback: Setback, *, attempts: int) -> None:
+    """Say of events that a setback was the end of them."""
+    for event in events:
         _report(
             event_failed, event, setback.provider, attempts, setback.duration, error=setback.error
         )
 
 
-def _try(provider: BaseProvider, events: Sequence[PusherEvent]) -> ProviderError | None:
+def report_dropped(events: Sequence[PusherEvent], reason: str) -> None:
+    """Say of events that they were given up without another try."""
+    for event in events:
+        _report(event_failed, event, None, 0, 0.0, error=DroppedError(reason))
+
+
+def _find_provider(provider_class: type[BaseProvider] | None) -> BaseProvider | ProviderError:
+    try:
+        return get_provider(provider_class)
+    except Exception as error:  # noqa: BLE001 - settings that lack or break something
+        return ProviderError(f"no provider: {type(error).__name__}: {error}")
+
+
+def _try(
+    provider: BaseProvider | ProviderError, events: Sequence[PusherEvent]
+) -> ProviderError | None:
+    if isinstance(provider, ProviderError):
+        return provider
     try:
         provider.send(events)
     except ProviderError as error:
@@ -105,11 +122,13 @@ def _try(provider: BaseProvider, events: Sequence[PusherEvent]) -> ProviderError
 def _report(
     signal: Signal,
     event: PusherEvent,
-    provider: BaseProvider,
+    provider: BaseProvider | ProviderError | None,
     attempts: int,
     duration: float,
     **more: object,
 ) -> None:
+    if isinstance(provider, ProviderError):
+        provider = None
     signal.send_robust(
         type(provider), event=event, provider=provider, attempts=attempts, duration=duration, **more
     )

@@ -1,0 +1,107 @@
+"""The events that wait in a process: bounded, in order, conflated where they may be. No threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import count
+
+from drf_model_pusher.events import PusherEvent
+
+
+@dataclass(kw_only=True, slots=True)
+class Waiting:
+    """An event in the queue."""
+
+    event: PusherEvent
+    since: float
+    """When it came, in seconds of the monotonic clock."""
+    attempts: int = 0
+    """How often it was tried; a try that failed may have reached subscribers all the same."""
+
+
+class EventQueue:
+    """First in, first out; the oldest event makes room where there is none."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._waiting: dict[int, Waiting] = {}
+        self._numbers = count()
+        self._latest: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, event: PusherEvent, *, now: float) -> PusherEvent | None:
+        """Add an event; return the one that had to go for it, if any."""
+        self._add(Waiting(event=event, since=now))
+        return self._pop().event if len(self) > self.size else None
+
+    def put_back(self, entries: Iterable[Waiting]) -> list[PusherEvent]:
+        """Put entries before all others; return the events that had to go for them."""
+        behind = list(self._waiting.values())
+        self._waiting.clear()
+        self._latest.clear()
+        for entry in (*entries, *behind):
+            self._add(entry)
+        return [self._pop().event for _ in range(len(self) - self.size)]
+
+    def take(self, limit: int) -> list[Waiting]:
+        """Remove and return the oldest entries."""
+        return [self._pop() for _ in range(min(limit, len(self)))]
+
+    def _pop(self) -> Waiting:
+        number = next(iter(self._waiting))
+        entry = self._waiting.pop(number)
+        key = entry.event.conflation_key
+        if key is not None and self._latest.get(key) == number:
+            del self._latest[key]
+        return entry
+
+    def _add(self, entry: Waiting) -> None:
+        key = entry.event.conflation_key
+        if key is not None and key in self._latest and self._conflate(self._latest[key], entry):
+            return
+        number = next(self._numbers)
+        self._waiting[number] = entry
+        if key is not None:
+            self._latest[key] = number
+
+    def _conflate(self, number: int, later: Waiting) -> bool:
+        """Let a waiting entry become the net effect of itself and a later one, if there is one."""
+        earlier = self._waiting[number]
+        if cancels_out(earlier, later.event):
+            del self._waiting[number], self._latest[str(later.event.conflation_key)]
+            return True
+        event = net_effect(earlier.event, later.event)
+        if event is None:
+            return False
+        earlier.event = event
+        earlier.attempts = max(earlier.attempts, later.attempts)
+        return True
+
+
+def cancels_out(earlier: Waiting, later: PusherEvent) -> bool:
+    """Say whether nobody needs to hear of either: what was created and deleted unseen.
+
+    The creator has seen it in the response; so has whoever was reached by a try that failed.
+    """
+    created = earlier.event
+    return (
+        (created.change, later.change) == ("create", "delete")
+        and created.channels == later.channels
+        and not earlier.attempts
+        and created.socket_id in (None, later.socket_id)
+    )
+
+
+def net_effect(earlier: PusherEvent, later: PusherEvent) -> PusherEvent | None:
+    """Return the one event that tells what two do, or None if it takes both."""
+    if earlier.channels != later.channels:
+        return None
+    match earlier.change, later.change:
+        case ("update", "update") | ("update", "delete") | ("create", "delete"):
+            return later
+        case ("create", "update"):
+            return replace(later, name=earlier.name, change="create")
+    return None
