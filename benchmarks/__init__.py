@@ -1,0 +1,1 @@
+"""Where the numbers of docs/performance.md come from: ``python -m benchmarks``."""

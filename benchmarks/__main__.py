@@ -1,0 +1,68 @@
+"""Measure what the package costs, and write the tables of docs/performance.md.
+
+    python -m benchmarks            about ten minutes; writes the page
+    python -m benchmarks --quick    less than a minute; prints the tables and writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import burst, latency, outage, processor, report, startup, throughput
+from benchmarks.api import Api
+from benchmarks.report import Findings
+from benchmarks.stand_in import StandIn
+
+NAMES = ("startup", "latency", "processor", "burst", "throughput", "outage")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, StandIn() as stand_in:
+        api = _prepare(Path(folder), stand_in)
+        measurements: dict[str, Callable[[], Findings]] = {
+            "startup": startup.measure,
+            "latency": lambda: latency.measure(stand_in, api, quick=arguments.quick),
+            "processor": lambda: processor.measure(stand_in, api, quick=arguments.quick),
+            "burst": lambda: burst.measure(stand_in, quick=arguments.quick),
+            "throughput": lambda: throughput.measure(stand_in, quick=arguments.quick),
+            "outage": lambda: outage.measure(stand_in, quick=arguments.quick),
+        }
+        findings = [_timed(name, measurements[name]) for name in arguments.only]
+    text = report.render(findings)
+    print(text)
+    if not arguments.quick and set(arguments.only) == set(NAMES):
+        report.write(text)
+
+
+def _prepare(folder: Path, stand_in: StandIn) -> Api:
+    """Set Django up with tables in an empty database; processes started later share it."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.project.settings"
+    os.environ["BENCHMARK_DATABASE"] = str(folder / "benchmark.sqlite3")
+    os.environ["BENCHMARK_PUSHER_PORT"] = str(stand_in.port)
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    return Api()
+
+
+def _timed(name: str, measure: Callable[[], Findings]) -> Findings:
+    started = time.monotonic()
+    findings = measure()
+    print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    return findings
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One viewset in four variants; see ``views``."""

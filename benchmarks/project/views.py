@@ -1,0 +1,45 @@
+"""The same viewset four times: plain, with calls by hand, over the floor, with the package."""
+
+from typing import Any, ClassVar
+
+from rest_framework.viewsets import ModelViewSet
+
+from benchmarks.project.models import Order
+from benchmarks.project.senders import client, floor
+from benchmarks.project.serializers import OrderSerializer
+from drf_model_pusher.views import ModelPusherViewMixin
+
+CHANNELS = ["orders"]
+
+
+class PlainViewSet(ModelViewSet):
+    queryset = Order.objects.all()
+    serializer_class = OrderSerializer
+
+
+class HandWrittenViewSet(PlainViewSet):
+    sender: ClassVar[Any] = client
+
+    def perform_create(self, serializer):
+        super().perform_create(serializer)
+        self.sender.trigger(CHANNELS, "order.create", serializer.data)
+
+    def perform_update(self, serializer):
+        super().perform_update(serializer)
+        self.sender.trigger(CHANNELS, "order.update", serializer.data)
+
+    def perform_destroy(self, instance):
+        data = self.get_serializer(instance).data
+        super().perform_destroy(instance)
+        self.sender.trigger(CHANNELS, "order.delete", data)
+
+
+class FloorViewSet(HandWrittenViewSet):
+    sender = floor
+
+
+class PackageViewSet(ModelPusherViewMixin, PlainViewSet):
+    channels: ClassVar[list[str]] = CHANNELS
+
+    def get_pusher_channels(self):
+        return self.channels
