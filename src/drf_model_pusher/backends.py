@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from django.db import models, router
 
 from drf_model_pusher.channels import ChannelKind, add_prefix, as_names, format_template
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
-from drf_model_pusher.pushing import push_event, writer_socket_id
+from drf_model_pusher.oversize import reference
+from drf_model_pusher.pushing import encode_data, fits, make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ class PusherBackend:
 
     channel_prefix: ClassVar[str] = ChannelKind.PUBLIC.value
     """What every channel name begins with; it is added where it is missing."""
+
+    conflate: ClassVar[bool] = False
+    """Whether events of one object that still wait may become their net effect."""
+
+    oversize: ClassVar[Literal["refer", "drop"]] = "refer"
+    """What becomes of data above the limit: a reference to the object, or nothing and a log line."""
 
     class Meta:
         abstract = True
@@ -76,9 +84,31 @@ class PusherBackend:
 
     def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
         """Return channels, event name and data of a change: the whole event, before encoding."""
+        data = self.get_serializer(instance).data
+        return self._full_names(instance), self.get_event_name(event), data
+
+    def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
+        """Return the serializer of an instance; the response's own, where it is the same."""
         serializer_class = self.get_serializer_class()
-        serializer = serializer_class(instance=instance, context=self.get_serializer_context())
-        return self._full_names(instance), self.get_event_name(event), serializer.data
+        shared = getattr(self.view, "response_serializer", None)
+        if (
+            shared is not None
+            and shared.instance is instance
+            and type(shared) is serializer_class
+            and type(self).get_serializer_context is PusherBackend.get_serializer_context
+        ):
+            return cast("BaseSerializer[Any]", shared)
+        return serializer_class(instance=instance, context=self.get_serializer_context())
+
+    def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
+        """Return what is sent instead of data above the limit, for clients to fetch the object.
+
+        Args:
+            event: ``create``, ``update``, ``delete`` or a verb of your own.
+            instance: The changed object.
+            data: What was rendered and is too large.
+        """
+        return reference(event, instance, data, self.view)
 
     # You should not need to override
 
@@ -129,17 +159,28 @@ class PusherBackend:
         if app_settings.DRF_MODEL_PUSHER_DISABLED:
             return
         channels, name, data = self.get_packet(event, instance)
+        # Again, for packets of one's own: a private event never leaves on a public channel.
+        channels = self._with_prefix(channels)
+        if not channels:
+            return
+        subject = _subject(instance)
         request = getattr(self.view, "request", None)
-        push_event(
-            # Again, for packets of one's own: a private event never leaves on a public channel.
-            self._with_prefix(channels),
+        pusher_event = make_event(
+            channels,
             name,
             data,
             socket_id=writer_socket_id(request) if ignore else None,
-            subject=_subject(instance),
+            subject=subject,
+            change=event if event in ("create", "update", "delete") else None,
+            conflation_key=f"{type(self).__qualname__} {subject}"
+            if self.conflate and subject
+            else None,
             provider=self.provider_class,
-            using=_alias(instance, pre_destroy=pre_destroy),
         )
+        if self.oversize == "refer" and not fits(pusher_event):
+            small = self.get_oversize_data(event, instance, data)
+            pusher_event = replace(pusher_event, data=encode_data(small))
+        push_event(pusher_event, using=_alias(instance, pre_destroy=pre_destroy))
 
     def _full_names(self, instance: Any) -> list[str]:
         return self._with_prefix(self.get_channels(instance=instance))

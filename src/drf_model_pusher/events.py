@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from drf_model_pusher.channels import check_name
+from drf_model_pusher.channels import ChannelKind, check_name
 from drf_model_pusher.exceptions import InvalidEventError
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class PusherEvent:
     provider: type[BaseProvider] | None = None
     """Who carries it; None for the provider of the settings."""
 
+    unsure: bool = False
+    """Whether nobody could tell if anybody listens; it is asked again before the event leaves."""
+
     def json(self) -> Any:
         """Return the data as Python values."""
         return json.loads(self.data)
@@ -79,9 +82,18 @@ def check_event(event: PusherEvent) -> None:
         raise InvalidEventError(f"{event.socket_id!r} is not the id of a connection.")
 
 
-def check_size(event: PusherEvent, max_bytes: int = MAX_DATA_BYTES) -> None:
-    """Raise InvalidEventError if the data has more bytes of UTF-8 than the limit."""
+def wire_size(event: PusherEvent) -> int:
+    """Return the bytes of the data as the service counts them: UTF-8, after encryption."""
     size = len(event.data.encode())
+    if any(ChannelKind.of(channel) is ChannelKind.ENCRYPTED for channel in event.channels):
+        # {"nonce":"24 bytes as base64","ciphertext":"the data and 16 bytes more as base64"}
+        size = len('{"nonce":"","ciphertext":""}') + 32 + 4 * -(-(size + 16) // 3)
+    return size
+
+
+def check_size(event: PusherEvent, max_bytes: int = MAX_DATA_BYTES) -> None:
+    """Raise InvalidEventError if the data has more bytes on the wire than the limit."""
+    size = wire_size(event)
     if size > max_bytes:
         raise InvalidEventError(
             f"The data of {event.name!r} has {size:,} bytes; the limit is {max_bytes:,}."

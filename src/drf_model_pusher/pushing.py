@@ -5,59 +5,64 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from rest_framework.utils.encoders import JSONEncoder
 
+from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
-from drf_model_pusher.events import PusherEvent, check_event, is_valid_socket_id
+from drf_model_pusher.delivery.sending import report_dropped
+from drf_model_pusher.events import PusherEvent, check_event, is_valid_socket_id, wire_size
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
-    from drf_model_pusher.providers import BaseProvider
-
 logger = logging.getLogger("drf_model_pusher")
 
 
-def push_event(
-    channels: Sequence[str],
-    name: str,
-    data: Any,
-    *,
-    socket_id: str | None = None,
-    subject: str | None = None,
-    provider: type[BaseProvider] | None = None,
-    using: str | None = None,
-) -> None:
-    """Push an event once the current transaction is committed; to no channels, nothing.
+def make_event(
+    channels: Sequence[str], name: str, data: Any, *, socket_id: str | None = None, **more: Any
+) -> PusherEvent:
+    """Return an event that keeps Pusher's rules, whatever its size.
 
     Args:
-        channels: Full names, without repetitions.
+        channels: Full names, without repetitions; at least one.
         name: Such as ``order.update``.
         data: Anything that a DRF response could carry.
         socket_id: The connection to leave out.
-        subject: The object it is about, such as ``orders.order:42``.
-        provider: Who carries it; None for the provider of the settings.
-        using: The alias of the database whose transaction decides.
+        **more: The other fields of the event.
 
     Raises:
         InvalidEventError: A name is one that Pusher refuses.
         TypeError, ValueError: The data cannot be encoded as JSON.
     """
-    if not channels:
-        return
     event = PusherEvent(
-        channels=tuple(channels),
-        name=name,
-        data=encode_data(data),
-        socket_id=socket_id,
-        subject=subject,
-        provider=provider,
+        channels=tuple(channels), name=name, data=encode_data(data), socket_id=socket_id, **more
     )
     check_event(event)
-    get_delivery().deliver([event], using=using)
+    return event
+
+
+def fits(event: PusherEvent) -> bool:
+    """Say whether the service takes data of this size."""
+    return wire_size(event) <= app_settings.DRF_MODEL_PUSHER_MAX_EVENT_BYTES
+
+
+def push_event(event: PusherEvent, *, using: str | None = None) -> None:
+    """Push an event once the current transaction is committed; one that is too large is dropped.
+
+    Args:
+        event: What to push.
+        using: The alias of the database whose transaction decides.
+    """
+    if fits(event):
+        get_delivery().deliver([event], using=using)
+    else:
+        size = f"{wire_size(event)} bytes are too many"
+        transaction.on_commit(partial(report_dropped, [event], size), using=using)
 
 
 def encode_data(data: Any) -> str:

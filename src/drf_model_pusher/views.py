@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, router, transaction
+from rest_framework.generics import GenericAPIView
+from rest_framework.mixins import CreateModelMixin, UpdateModelMixin
 
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
-from drf_model_pusher.pushing import push_event, writer_socket_id
+from drf_model_pusher.pushing import make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
 
 if TYPE_CHECKING:
@@ -53,8 +55,17 @@ class ModelPusherViewMixin(_View):
 
     def get_pusher_backends(self, model: type[models.Model] | None = None) -> list[PusherBackend]:
         """Return a backend for each one declared for the model, by default this view's."""
-        backends = registry.backends_for(model or self._get_model())
+        backends = registry.backends_for(model or self.get_pusher_model())
         return [backend(view=self) for backend in backends]
+
+    def get_pusher_model(self) -> type[models.Model]:
+        """Return the model of the view, asking first what needs no query."""
+        queryset = getattr(self, "queryset", None)
+        if queryset is not None:
+            model: type[models.Model] = queryset.model
+            return model
+        serializer_meta = getattr(getattr(self, "serializer_class", None), "Meta", None)
+        return getattr(serializer_meta, "model", None) or self.get_queryset().model
 
     def push_changes(
         self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
@@ -100,23 +111,21 @@ class ModelPusherViewMixin(_View):
         """
         if app_settings.DRF_MODEL_PUSHER_DISABLED:
             return
-        push_event(
-            as_names(channels),
-            event_name,
-            data,
-            socket_id=writer_socket_id(self.request) if ignore else None,
-            using=using,
-        )
+        if names := as_names(channels):
+            socket_id = writer_socket_id(self.request) if ignore else None
+            push_event(make_event(names, event_name, data, socket_id=socket_id), using=using)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""
         super().perform_create(serializer)
+        self._share(serializer, CreateModelMixin, "create")
         if self.push_creations:
             self.push_changes(self.PUSH_CREATE, serializer.instance)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         """Update, then push."""
         super().perform_update(serializer)
+        self._share(serializer, UpdateModelMixin, "update")
         if self.push_updates:
             _forget_prefetched(serializer.instance)
             self.push_changes(self.PUSH_UPDATE, serializer.instance)
@@ -128,21 +137,32 @@ class ModelPusherViewMixin(_View):
                 self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
             super().perform_destroy(instance)
 
+    #: The serializer whose data will be the response, where nothing can change it until then.
+    response_serializer: BaseSerializer[Any] | None = None
+
+    def _share(self, serializer: BaseSerializer[Any], mixin: type, action: str) -> None:
+        """Let backends use what the response renders, if it is sure to be the same.
+
+        It is when no code but DRF's own makes the serializer, calls ``perform_…()`` and renders:
+        data that is rendered once is kept, so anything that changed the object later would be
+        missing from the response.
+        """
+        perform = f"perform_{action}"
+        view = type(self)
+        shared = (
+            getattr(view, perform) is getattr(ModelPusherViewMixin, perform)
+            and getattr(view, action, None) is getattr(mixin, action)
+            and view.get_serializer is GenericAPIView.get_serializer
+            and view.get_serializer_context is GenericAPIView.get_serializer_context
+        )
+        self.response_serializer = serializer if shared else None
+
     def _held_back(self, instance: Any) -> AbstractContextManager[None]:
         """Keep a deletion's event until the deletion is done; it is pushed before it happens."""
         model = type(instance)
         if not registry.backends_for(model) or app_settings.DRF_MODEL_PUSHER_DISABLED:
             return nullcontext()
         return transaction.atomic(using=router.db_for_write(model, instance=instance))
-
-    def _get_model(self) -> type[models.Model]:
-        """Return the model of the view, asking first what needs no query."""
-        queryset = getattr(self, "queryset", None)
-        if queryset is not None:
-            model: type[models.Model] = queryset.model
-            return model
-        serializer_meta = getattr(getattr(self, "serializer_class", None), "Meta", None)
-        return getattr(serializer_meta, "model", None) or self.get_queryset().model
 
 
 def _forget_prefetched(instance: Any) -> None:

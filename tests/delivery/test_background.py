@@ -1,0 +1,303 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from drf_model_pusher.delivery import background as module
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import DroppedError
+from tests.pusher_api import Answer
+
+
+def event(n=0, **fields):
+    return PusherEvent(**{"channels": ("orders",), "name": f"e{n}", "data": f'{{"n":{n}}}'} | fields)
+
+
+def names(api):
+    return [event["name"] for event in api.events]
+
+
+class TestLeaving:
+    def test_events_leave_in_order_from_one_other_thread_over_one_connection(
+        self, pusher_api, background
+    ):
+        for n in range(1000):
+            background.send([event(n)])
+        assert background.flush(10)
+        assert names(pusher_api) == [f"e{n}" for n in range(1000)]
+        assert pusher_api.connections == 1
+        assert [t.name for t in threading.enumerate()].count("drf_model_pusher") >= 1
+
+    def test_what_waits_goes_in_full_batches(self, pusher_api, background):
+        pusher_api.script.append(Answer(delay=0.3))
+        background.send([event(0)])
+        pusher_api.wait_for_calls(1)
+        background.send([event(n) for n in range(1, 101)])
+        assert background.flush(10)
+        assert [len(call.events) for call in pusher_api.calls] == [1, *[10] * 10]
+
+    def test_the_caller_does_not_wait(self, pusher_api, background):
+        pusher_api.default = Answer(delay=1)
+        started = time.monotonic()
+        background.send([event()])
+        assert time.monotonic() - started < 0.5
+        pusher_api.default = Answer()
+        assert background.flush(10)
+
+    def test_from_many_threads_nothing_is_lost(self, pusher_api, background):
+        threads = [
+            threading.Thread(target=lambda n=n: [background.send([event(n)]) for _ in range(50)])
+            for n in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert background.flush(10)
+        assert sorted(names(pusher_api)) == sorted(f"e{n}" for n in range(8) for _ in range(50))
+
+
+class TestOutages:
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            Answer(status=500),
+            Answer(status=429, headers={"Retry-After": "0"}),
+            Answer(reset=True),
+            Answer(body=b'{"error":"busy","code":503}'),
+        ],
+    )
+    def test_events_arrive_once_and_in_order_when_it_is_over(
+        self, pusher_api, background, reports, trouble
+    ):
+        pusher_api.script.extend([trouble] * 3)
+        for n in range(30):
+            background.send([event(n)])
+        assert background.flush(10)
+        assert names(pusher_api) == [f"e{n}" for n in range(30)]
+        assert reports.failed == []
+        assert max(attempts for _, attempts in reports.sent) == 4
+
+    def test_a_service_that_hangs_is_given_up_after_the_time_out(
+        self, pusher_api, background, settings
+    ):
+        settings.PUSHER_TIMEOUT = 0.2
+        pusher_api.script.append(Answer(delay=1, status=500))
+        background.send([event()])
+        assert background.flush(10)
+        assert names(pusher_api) == ["e0"]
+        assert len(pusher_api.calls) == 2
+
+    def test_retry_after_is_honoured(self, pusher_api, background):
+        pusher_api.script.append(Answer(status=429, headers={"Retry-After": "1"}))
+        background.send([event()])
+        pusher_api.wait_for_calls(1)
+        started = time.monotonic()
+        pusher_api.wait_for_events(1)
+        assert time.monotonic() - started > 0.8
+
+    def test_an_event_that_waited_too_long_fails(self, pusher_api, background, settings, reports):
+        settings.DRF_MODEL_PUSHER_RETRY_SECONDS = 0
+        pusher_api.script.append(Answer(status=500))
+        background.send([event(0)])
+        assert background.flush(10)
+        assert [(name, error.status) for name, _, error in reports.failed] == [("e0", 500)]
+
+    def test_updates_of_one_object_wait_as_one(self, pusher_api, background):
+        pusher_api.script.append(Answer(delay=0.3, status=500))
+        background.send([event(0, conflation_key="order 7", change="update")])
+        pusher_api.wait_for_calls(1)
+        for n in range(1, 200):
+            background.send([event(n, conflation_key="order 7", change="update")])
+        assert background.flush(10)
+        assert names(pusher_api) == ["e199"]
+
+    def test_a_full_queue_drops_the_oldest_and_says_so(self, pusher_api, settings, reports):
+        settings.DRF_MODEL_PUSHER_QUEUE_SIZE = 5
+        background = module.BackgroundDelivery()
+        pusher_api.script.append(Answer(delay=0.3))
+        background.send([event(0)])
+        pusher_api.wait_for_calls(1)
+        background.send([event(n) for n in range(1, 8)])
+        assert background.flush(10)
+        assert names(pusher_api) == ["e0", "e3", "e4", "e5", "e6", "e7"]
+        assert [(name, type(error)) for name, _, error in reports.failed] == [
+            ("e1", DroppedError),
+            ("e2", DroppedError),
+        ]
+
+    def test_a_bug_in_a_round_does_not_end_the_thread(self, pusher_api, background, monkeypatch):
+        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+        broken = iter([KeyError("bug")])
+        real = module.attempt
+
+        def attempt(*args, **kwargs):
+            if error := next(broken, None):
+                raise error
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(module, "attempt", attempt)
+        background.send([event(0)])
+        assert background.flush(10)
+        background.send([event(1)])
+        assert background.flush(10)
+        assert names(pusher_api)[-1] == "e1"
+
+
+class TestPause:
+    def test_doubles_up_to_a_bound_with_jitter(self):
+        pauses = [module._pause(n, None) for n in range(1, 20)]
+        assert 0.25 <= pauses[0] <= 0.75
+        assert 1 <= pauses[2] <= 3
+        assert max(pauses) <= 45
+        assert len({module._pause(3, None) for _ in range(10)}) > 1
+
+    def test_is_never_shorter_than_asked(self):
+        assert module._pause(1, 20) == 20
+
+
+PROGRAM = """
+import os, sys, signal, multiprocessing, time
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["drf_model_pusher"], PUSHER_APP_ID="3", PUSHER_KEY={key!r},
+    PUSHER_SECRET={secret!r}, PUSHER_HOST="127.0.0.1", PUSHER_PORT={port}, PUSHER_SSL=False,
+    PUSHER_TIMEOUT={timeout},
+)
+django.setup()
+from drf_model_pusher.delivery import get_delivery
+from drf_model_pusher.events import PusherEvent
+
+def push(name):
+    get_delivery().send([PusherEvent(channels=("c",), name=name, data="{{}}")])
+
+{body}
+"""
+
+
+def run(api, settings, body, *, timeout=5, **kwargs):
+    program = PROGRAM.format(
+        key=settings.PUSHER_KEY,
+        secret=settings.PUSHER_SECRET,
+        port=api.port,
+        timeout=timeout,
+        body=textwrap.dedent(body),
+    )
+    return subprocess.Popen([sys.executable, "-W", "ignore::DeprecationWarning", "-c", program], **kwargs)
+
+
+class TestProcesses:
+    def test_a_clean_exit_sends_what_waits(self, pusher_api, settings):
+        process = run(pusher_api, settings, "for n in range(300): push(f'e{n}')")
+        assert process.wait(20) == 0
+        assert names(pusher_api) == [f"e{n}" for n in range(300)]
+
+    def test_a_clean_exit_with_the_service_down_takes_no_longer_than_the_time_out(
+        self, pusher_api, settings
+    ):
+        pusher_api.default = Answer(delay=30)
+        process = run(
+            pusher_api,
+            settings,
+            """
+            push("a")
+            import atexit
+            started = time.monotonic()
+            # Registered after the delivery, so it runs before; the difference is the flush.
+            print(started, flush=True)
+            """,
+            timeout=1,
+            stdout=subprocess.PIPE,
+        )
+        pusher_api.wait_for_calls(1)
+        started = time.monotonic()
+        assert process.wait(20) == 0
+        assert time.monotonic() - started < 1 + 1
+        process.stdout.close()
+
+    def test_sigterm_that_a_server_turns_into_an_exit_sends_what_waits(self, pusher_api, settings):
+        pusher_api.script.append(Answer(delay=0.5))
+        process = run(
+            pusher_api,
+            settings,
+            """
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+            for n in range(25): push(f"e{n}")
+            time.sleep(20)
+            """,
+        )
+        pusher_api.wait_for_calls(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert sorted(names(pusher_api)) == sorted(f"e{n}" for n in range(25))
+
+    def test_forked_children_lose_and_repeat_nothing(self, pusher_api, settings):
+        process = run(
+            pusher_api,
+            settings,
+            """
+            push("parent")
+            get_delivery().flush()
+            push("waits")
+            children = []
+            for n in range(4):
+                pid = os.fork()
+                if not pid:
+                    for m in range(50): push(f"child{n}.{m}")
+                    sys.exit(0)
+                children.append(pid)
+            for pid in children: os.waitpid(pid, 0)
+            """,
+        )
+        assert process.wait(30) == 0
+        expected = ["parent", "waits"] + [f"child{n}.{m}" for n in range(4) for m in range(50)]
+        assert sorted(names(pusher_api)) == sorted(expected)
+
+    def test_children_of_multiprocessing_send_what_waits(self, pusher_api, settings):
+        process = run(
+            pusher_api,
+            settings,
+            """
+            push("parent")
+            get_delivery().flush()
+            context = multiprocessing.get_context("fork")
+            children = [context.Process(target=push, args=(f"child{n}",)) for n in range(4)]
+            for child in children: child.start()
+            for child in children: child.join()
+            """,
+        )
+        assert process.wait(30) == 0
+        assert sorted(names(pusher_api)) == ["child0", "child1", "child2", "child3", "parent"]
+
+    def test_an_event_pushed_during_the_exit_is_sent(self, pusher_api, settings):
+        process = run(
+            pusher_api, settings, "import atexit; get_delivery(); atexit.register(push, 'late')"
+        )
+        assert process.wait(20) == 0
+        assert names(pusher_api) == ["late"]
+
+    def test_the_library_is_imported_at_the_first_push_and_not_before(self, pusher_api, settings):
+        process = run(
+            pusher_api,
+            settings,
+            """
+            assert "pusher" not in sys.modules and "requests" not in sys.modules
+            push("a")
+            get_delivery().flush()
+            assert "pusher" in sys.modules
+            """,
+        )
+        assert process.wait(20) == 0
+
+    def test_importing_the_package_imports_nothing(self):
+        code = (
+            "import sys; before = set(sys.modules); import drf_model_pusher; "
+            "new = set(sys.modules) - before - {'drf_model_pusher'}; sys.exit(repr(new) if new else 0)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
