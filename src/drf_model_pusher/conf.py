@@ -140,6 +140,50 @@ class AppSettings:
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
         return _integer(name, getattr(django_settings, name, 10_240), 256, 10_485_760)
 
+    # Webhooks, and what they tell about channels
+
+    @property
+    def DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED(self) -> bool:
+        """Send, and serialize, only for channels that somebody has subscribed to."""
+        return _boolean("DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED", default=False)
+
+    @property
+    def DRF_MODEL_PUSHER_CACHE(self) -> str:
+        """The alias of the Django cache that remembers which channels are occupied."""
+        return _text("DRF_MODEL_PUSHER_CACHE") or "default"
+
+    @property
+    def DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE(self) -> int:
+        """Seconds after which Pusher is asked again: how long a lost webhook can do harm."""
+        name = "DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE"
+        return _integer(name, getattr(django_settings, name, 300), 1, 86_400)
+
+    @property
+    def DRF_MODEL_PUSHER_WEBHOOK_MAX_BYTES(self) -> int:
+        """The largest webhook that is read."""
+        name = "DRF_MODEL_PUSHER_WEBHOOK_MAX_BYTES"
+        return _integer(name, getattr(django_settings, name, 2_621_440), 1_024, 104_857_600)
+
+    @property
+    def DRF_MODEL_PUSHER_WEBHOOK_MAX_AGE(self) -> int:
+        """Seconds that a webhook's time may differ from ours; Pusher retries for 300."""
+        name = "DRF_MODEL_PUSHER_WEBHOOK_MAX_AGE"
+        return _integer(name, getattr(django_settings, name, 600), 1, 86_400)
+
+    @property
+    def PUSHER_EXTRA_KEYS(self) -> dict[str, str]:
+        """More keys whose webhooks are trusted, each with its secret; for changing the key."""
+        value = getattr(django_settings, "PUSHER_EXTRA_KEYS", {})
+        if isinstance(value, dict) and all(
+            isinstance(text, str) and text for pair in value.items() for text in pair
+        ):
+            return dict(value)
+        # The value holds secrets: it is not shown.
+        raise SettingError(
+            "The setting PUSHER_EXTRA_KEYS is wrong.",
+            hint='PUSHER_EXTRA_KEYS is a dict of keys and secrets: {"<key>": "<secret>"}.',
+        )
+
     # The embedded server
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class Registry:
         for backends in self._backends.values():
             if backend in backends:
                 backends.remove(backend)
+
+    def __iter__(self) -> Iterator[type[PusherBackend]]:
+        """Go through all backends."""
+        return (backend for backends in self._backends.values() for backend in backends)
 
     def backends_for(self, model: type[Model]) -> list[type[PusherBackend]]:
         """Return the backends of exactly this model, in the order of their declaration."""

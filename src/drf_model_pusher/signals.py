@@ -24,3 +24,43 @@ event_sent = Signal()
 
 event_failed = Signal()
 """The event was given up: it reached nobody."""
+
+
+# What Pusher's webhooks tell. A receiver gets the view's class as ``sender``, the ``channel``, the
+# ``time_ms`` when Pusher saw it, in milliseconds since 1970, and what is named below. One that
+# raises makes Pusher send the whole webhook again: a signal may come twice, late, out of order.
+
+channel_occupied = Signal()
+"""A channel has its first subscriber."""
+
+channel_vacated = Signal()
+"""A channel has lost its last subscriber; the news is held back for up to 3 seconds."""
+
+member_added = Signal()
+"""A user has joined a presence channel: ``user_id``."""
+
+member_removed = Signal()
+"""A user has left a presence channel: ``user_id``."""
+
+client_event = Signal()
+"""A client has sent an event: ``event``, ``data``, ``socket_id``; on presence channels ``user_id``.
+
+All but ``user_id`` is the client's own word. ``data`` is JSON text, or on soketi the value itself.
+"""
+
+cache_miss = Signal()
+"""Somebody has subscribed to a cache channel that has no event to give."""
+
+subscription_count = Signal()
+"""The number of a channel's subscribers has changed: ``subscription_count``."""
+
+WEBHOOKS = {
+    "channel_occupied": channel_occupied,
+    "channel_vacated": channel_vacated,
+    "member_added": member_added,
+    "member_removed": member_removed,
+    "client_event": client_event,
+    "cache_miss": cache_miss,
+    "subscription_count": subscription_count,
+}
+"""The signals of webhooks, by the names that Pusher uses."""

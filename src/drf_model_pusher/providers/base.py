@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -59,10 +59,32 @@ class BaseProvider(ABC):
                     sent=sent,
                 ) from error
 
+    def occupied_channels(
+        self, prefix: str = "", attributes: Sequence[str] = ()
+    ) -> Mapping[str, Mapping[str, Any]] | None:
+        """Return the channels that somebody has subscribed to, or None where that is unknown.
+
+        Optional: without it, the optimisation for occupied channels sends to all of them.
+
+        Args:
+            prefix: Only channels whose names begin with it.
+            attributes: What else to tell of each channel: ``user_count``, which the protocol has
+                for the prefix ``presence-`` only, and ``subscription_count``.
+
+        Raises:
+            ProviderError: The service could not be asked.
+        """
+        return None
+
 
 def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
     """Return this process's instance of a provider class; by default the one of the settings."""
     return _configured(provider_class or _default_class())
+
+
+def is_default(provider_class: type[BaseProvider] | None) -> bool:
+    """Say whether this is the provider of the settings; None stands for it."""
+    return provider_class is None or provider_class is _default_class()
 
 
 def _default_class() -> type[BaseProvider]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +71,24 @@ class PusherProvider(BaseProvider):
             except ProviderError as error:
                 self._say_what_left(error, calls, position)
                 raise
+
+    def occupied_channels(
+        self, prefix: str = "", attributes: Sequence[str] = ()
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Return the channels that somebody has subscribed to, in one call.
+
+        Raises:
+            ProviderError: The service could not be reached, refused the call, or answered with
+                something else.
+        """
+        params = {"filter_by_prefix": prefix, "info": ",".join(attributes)}
+        answer = self.request("GET", "channels", {k: v for k, v in params.items() if v})
+        channels = answer.get("channels") if isinstance(answer, dict) else None
+        if channels == []:  # Laravel Reverb's way to say that there are none
+            return {}
+        if not isinstance(channels, dict):
+            raise ProviderError("the answer to GET channels has no channels", retryable=True)
+        return {name: info if isinstance(info, dict) else {} for name, info in channels.items()}
 
     def request(self, method: str, path: str, params: dict[str, Any] | None = None) -> Any:
         """Call the HTTP API at ``/apps/<app id>/<path>`` and return the decoded answer.
