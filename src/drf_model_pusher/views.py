@@ -15,6 +15,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.pushing import make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
+from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     _View = ModelViewSet[Any]
 else:
     _View = object
+
+
+__all__ = ["ChannelExistenceWebhook", "ModelPusherViewMixin"]
 
 
 class ModelPusherViewMixin(_View):
