@@ -18,9 +18,10 @@ class DrfModelPusherConfig(AppConfig):
     def ready(self) -> None:
         """Import the backends of every installed app."""
         from drf_model_pusher import log
-        from drf_model_pusher.checks import check_settings
+        from drf_model_pusher.checks import check_settings, check_threads
 
         register(check_settings)
+        register(check_threads)
         log.connect()
         file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
         autodiscover_modules(file.removesuffix(".py").replace("/", "."))

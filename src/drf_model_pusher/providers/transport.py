@@ -50,6 +50,8 @@ class Transport:
                 headers=request.headers,
                 data=request.body,
                 timeout=self._client.timeout,
+                # Here and not on the session, whose value the environment's variables override.
+                verify=self._verify,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
@@ -69,7 +71,6 @@ class Transport:
 
     def _make_session(self) -> requests.Session:
         session = requests.Session()
-        session.verify = self._verify
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_maxsize=_POOL_SIZE)
         session.mount("https://", adapter)
