@@ -102,10 +102,10 @@ class Limits:
 
     @property
     def frame_bytes(self) -> int:
-        """The size of a frame from a client: the largest event it may send, and its envelope."""
-        return 2 * self.event_data_bytes + 4_096
+        """The size of a frame: the largest event, its every character escaped, in an envelope."""
+        return 6 * self.event_data_bytes + 4_096
 
     @property
     def body_bytes(self) -> int:
-        """The size of an HTTP body: a full batch whose every character had to be escaped."""
+        """The size of an HTTP body: a full batch of the largest events, likewise escaped."""
         return 6 * self.event_data_bytes * self.events_per_batch + 65_536

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from drf_model_pusher.server import sockets
 from drf_model_pusher.server.api import Api
 from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.holdback import WebhookEvent
 from drf_model_pusher.server.hub import Hub
 from drf_model_pusher.server.protocol import CloseCode, Refused
+from drf_model_pusher.server.webhooks import WebhookSender
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+logger = logging.getLogger("drf_model_pusher")
 
 #: Seconds between two looks at what is due.
 TICK = 0.25
@@ -37,11 +42,16 @@ class PusherServer:
         limits: Limits | None = None,
         fallback: ASGIApp | None = None,
     ) -> None:
-        self.hubs = {app.id: Hub(app, limits) for app in apps}
+        self.hubs: dict[str, Hub] = {}
+        self._senders: list[WebhookSender] = []
+        for app in apps:
+            senders = [WebhookSender(app, url) for url in app.webhooks]
+            self._senders += senders
+            self.hubs[app.id] = Hub(app, limits, partial(_put_all, senders))
         self._by_key = {hub.app.key: hub for hub in self.hubs.values()}
         self._api = Api(self.hubs, self.clock).asgi
         self._fallback = fallback
-        self._ticker: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Future[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI server."""
@@ -97,21 +107,25 @@ class PusherServer:
 
     def _start(self) -> None:
         # Not at the lifespan's start-up: some ASGI servers have none.
-        if self._ticker is None:
-            self._ticker = asyncio.ensure_future(self._tick())
+        if not self._tasks:
+            work = [self._tick(), *(sender.run() for sender in self._senders)]
+            self._tasks = [asyncio.ensure_future(each) for each in work]
 
     async def _stop(self) -> None:
-        if self._ticker is not None:
-            self._ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
-            self._ticker = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
             for hub in self.hubs.values():
-                hub.tick(self.clock())
+                try:
+                    hub.tick(self.clock())
+                except Exception:
+                    # Without its clock the server would look well, and forget to ping.
+                    logger.exception("server_tick_failed app=%s", hub.app.id)
 
 
 def create_app(apps: Iterable[Application], limits: Limits | None = None) -> PusherServer:
@@ -135,6 +149,11 @@ def with_pusher_server(application: ASGIApp) -> PusherServer:
     from drf_model_pusher.server.configuration import configured_apps, configured_limits
 
     return PusherServer(configured_apps(), configured_limits(), application)
+
+
+def _put_all(senders: Iterable[WebhookSender], event: WebhookEvent) -> None:
+    for sender in senders:
+        sender.put(event)
 
 
 def _path(scope: Scope) -> str:

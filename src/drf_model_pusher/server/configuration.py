@@ -9,12 +9,42 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.server.application import Application, Limits
 
+_APPS, _LIMITS = "DRF_MODEL_PUSHER_SERVER_APPS", "DRF_MODEL_PUSHER_SERVER_LIMITS"
+
 
 def configured_apps() -> list[Application]:
-    """Return the apps of the settings; without any, the project's own ``PUSHER_*`` credentials."""
-    apps = [_application(app) for app in app_settings.DRF_MODEL_PUSHER_SERVER_APPS]
-    if apps:
-        return apps
+    """Return the apps of the settings; without any, the project's own ``PUSHER_*`` credentials.
+
+    Raises:
+        SettingError: A credential is missing, a name is unknown, a value is of the wrong type, or
+            two apps share an id or a key.
+    """
+    apps = [_application(values) for values in app_settings.DRF_MODEL_PUSHER_SERVER_APPS]
+    for name in ("id", "key"):
+        if len({getattr(app, name) for app in apps}) < len(apps):
+            raise _wrong(_APPS, f"two apps share one {name}", f"give each app its own {name}")
+    return apps or [_project_app()]
+
+
+def configured_limits() -> Limits:
+    """Return the hosted service's limits, with the changes that the settings make.
+
+    Raises:
+        SettingError: A name is unknown, or a value is no number above 0.
+    """
+    changes = app_settings.DRF_MODEL_PUSHER_SERVER_LIMITS
+    kinds = {field.name: field.type for field in fields(Limits)}
+    for name, value in changes.items():
+        if name not in kinds:
+            raise _wrong(_LIMITS, f"{name!r} is no limit", f"use some of {', '.join(kinds)}")
+        allowed = (int,) if kinds[name] == "int" else (int, float)
+        if isinstance(value, bool) or not isinstance(value, allowed) or value <= 0:
+            wanted = "a whole number" if kinds[name] == "int" else "a number of seconds"
+            raise _wrong(_LIMITS, f"{name} is {value!r}", f"{name} is {wanted} above 0")
+    return replace(Limits(), **changes)
+
+
+def _project_app() -> Application:
     credentials = {
         "PUSHER_APP_ID": app_settings.PUSHER_APP_ID,
         "PUSHER_KEY": app_settings.PUSHER_KEY,
@@ -28,17 +58,25 @@ def configured_apps() -> list[Application]:
             )
     app_id, key, secret = credentials.values()
     webhooks = tuple(app_settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS)
-    return [Application(id=app_id, key=key, secret=secret, webhooks=webhooks)]
-
-
-def configured_limits() -> Limits:
-    """Return the hosted service's limits, with the changes that the settings make."""
-    return replace(Limits(), **app_settings.DRF_MODEL_PUSHER_SERVER_LIMITS)
+    return Application(id=app_id, key=key, secret=secret, webhooks=webhooks)
 
 
 def _application(values: dict[str, Any]) -> Application:
-    names = {field.name for field in fields(Application)}
-    values = {name: value for name, value in values.items() if name in names}
-    values["id"] = str(values["id"])
-    values["webhooks"] = tuple(values.get("webhooks", ()))
+    kinds = {field.name: field.type for field in fields(Application)}
+    for name in ("id", "key", "secret"):
+        if not values.get(name):
+            raise _wrong(_APPS, f"an app has no {name}", f"give each app its {name}")
+    values = {**values, "id": str(values["id"]), "webhooks": tuple(values.get("webhooks", ()))}
+    for name, value in values.items():
+        if name not in kinds:
+            raise _wrong(_APPS, f"{name!r} is no part of an app", f"use {', '.join(kinds)}")
+        if kinds[name] in ("str", "bool") and type(value).__name__ != kinds[name]:
+            # The value may be a secret: it is not shown.
+            raise _wrong(_APPS, f"{name} is a {type(value).__name__}", f"make it a {kinds[name]}")
     return Application(**values)
+
+
+def _wrong(setting: str, what: str, instead: str) -> SettingError:
+    return SettingError(
+        f"The setting {setting} is wrong: {what}.", hint=f"In {setting}, {instead}."
+    )

@@ -54,7 +54,8 @@ class Hub:
             miss_interval=limits.cache_miss_interval,
         )
         self.observers: list[Observer] = []
-        self.webhooks = Holdback(on_webhook or _ignore, limits.webhook_hold)
+        self.webhooks = Holdback(self._emit_webhook, limits.webhook_hold)
+        self._on_webhook = on_webhook
 
     def connect(self, peer: Peer, now: float) -> Connection:
         """Take a client and greet it; raise Refused if the app takes no more, or none at all."""
@@ -168,6 +169,11 @@ class Hub:
             for observer in list(self.observers):
                 observer(happening)
 
+    def _emit_webhook(self, event: WebhookEvent) -> None:
+        self.observe(Kind.WEBHOOK, channel=event["channel"], event=event["name"])
+        if self._on_webhook is not None:
+            self._on_webhook(event)
+
     def _check_life(self, connection: Connection, now: float) -> None:
         limits = self.limits
         if connection.asked is not None:
@@ -207,7 +213,3 @@ class Hub:
         self.webhooks.emit(
             {"name": "subscription_count", "channel": channel.name, "subscription_count": count}
         )
-
-
-def _ignore(event: WebhookEvent) -> None:
-    pass

@@ -61,7 +61,7 @@ def create_server(
         port=port,
         ws="websockets-sansio",
         # Frames that are too large are answered by the protocol; this is for the monstrous.
-        ws_max_size=4 * frame_bytes,
+        ws_max_size=2 * frame_bytes,
         # Compression costs a context of memory for each connection, and time for each event.
         ws_per_message_deflate=False,
         # The protocol has its own pings, which clients answer in any state of their page.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from argparse import ArgumentParser
 from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+
+from drf_model_pusher.exceptions import SettingError
+from drf_model_pusher.server.happening import Happening
+from drf_model_pusher.server.traffic import describe
 
 NOTICE = (
     "Embedded Pusher server for development, tests and small deployments: its state lives in this "
@@ -38,7 +43,10 @@ class Command(BaseCommand):
             from drf_model_pusher.server.runner import create_server
         except ImportError as error:
             raise CommandError(str(error)) from error
-        pusher = create_app(configured_apps(), configured_limits())
+        try:
+            pusher = create_app(configured_apps(), configured_limits())
+        except SettingError as error:
+            raise CommandError(f"{error} {error.hint}") from error
         if options["verbose"]:
             for hub in pusher.hubs.values():
                 hub.observers.append(self._show)
@@ -52,8 +60,13 @@ class Command(BaseCommand):
             signal.signal(signum, _nothing)
         create_server(pusher, host=host, port=port).run()
 
-    def _show(self, happening: Any) -> None:
-        self.stdout.write(str(happening))
+    def _show(self, happening: Happening) -> None:
+        text = describe(happening)
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        # A terminal that cannot show it, or has gone, must not disturb the server.
+        with contextlib.suppress(OSError):
+            self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self.stdout.flush()
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:

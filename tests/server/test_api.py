@@ -1,0 +1,290 @@
+"""The HTTP API over real sockets: what is answered, and with which status."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from drf_model_pusher.server.application import Application
+from drf_model_pusher.server.runner import LocalServer
+
+from .api_client import get, post, request
+from .client import Client
+
+EVENT = {"name": "e", "channels": ["a"], "data": "{}"}
+
+
+class TestEvents:
+    def test_it_is_taken_and_answered_with_an_empty_object(self, pusher_server):
+        response = post(pusher_server, "/events", EVENT)
+        assert (response.status, response.json()) == (200, {})
+        assert pusher_server.wait_for_event("e", channel="a").data == {}
+
+    def test_one_channel_may_be_named_alone(self, pusher_server):
+        assert (
+            post(pusher_server, "/events", {"name": "e", "channel": "a", "data": ""}).status == 200
+        )
+        assert pusher_server.events[0].channel == "a"
+
+    def test_info_is_what_is_asked_for_and_what_there_is(self, pusher_server):
+        with Client(pusher_server) as client:
+            client.subscribe("presence-a", '{"user_id":"1"}')
+            event = {
+                "name": "e",
+                "channels": ["presence-a", "b"],
+                "data": "{}",
+                "info": "user_count,subscription_count",
+            }
+            assert post(pusher_server, "/events", event).json() == {
+                "channels": {
+                    "presence-a": {"user_count": 1, "subscription_count": 1},
+                    "b": {"subscription_count": 0},
+                }
+            }
+
+    def test_a_user_is_reached_on_all_its_connections(self, pusher_server):
+        from drf_model_pusher.server.signatures import sign
+
+        with Client(pusher_server) as client:
+            text = '{"id":"7"}'
+            signature = sign(pusher_server.secret, f"{client.socket_id}::user::{text}")
+            auth = f"{pusher_server.key}:{signature}"
+            client.say("pusher:signin", {"auth": auth, "user_data": text})
+            client.receive("pusher:signin_success")
+            client.subscribe("#server-to-user-7")
+            event = {"name": "e", "channels": ["#server-to-user-7"], "data": "{}"}
+            assert post(pusher_server, "/events", event).status == 200
+            assert client.receive("e")["channel"] == "#server-to-user-7"
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"name": None}, "name must be a text"),
+            ({"name": ""}, "event name"),
+            ({"name": "x" * 201}, "201 characters"),
+            ({"name": "pusher:ping"}, "reserved"),
+            ({"name": "pusher_internal:member_added"}, "reserved"),
+            ({"data": {"not": "encoded"}}, "data must be a text"),
+            ({"data": None}, "data must be a text"),
+            ({"channels": []}, "at least one"),
+            ({"channels": "a"}, "must be a list"),
+            ({"channels": None}, "must be a text"),
+            ({"channels": [1]}, "must be a text"),
+            ({"channels": ["a b"]}, "not allowed"),
+            ({"channels": ["x" * 165]}, "164"),
+            ({"channels": [f"c{number}" for number in range(101)]}, "100 channels"),
+            ({"channels": ["private-encrypted-a", "b"]}, "encrypted"),
+            ({"socket_id": "1.1:presence-a"}, "connection"),
+            ({"socket_id": 1.1}, "must be a text"),
+            ({"info": "colour"}, "colour"),
+            ({"info": ["user_count"]}, "must be a text"),
+        ],
+    )
+    def test_what_is_not_in_order_is_refused_whole(self, pusher_server, change, message):
+        response = post(pusher_server, "/events", EVENT | change)
+        assert response.status == 400
+        assert message in response.text
+        assert pusher_server.events == []
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"null"])
+    def test_a_body_that_is_no_object_is_refused(self, pusher_server, body):
+        assert request(pusher_server, "POST", "/events", body).status == 400
+
+    @pytest.mark.parametrize(("size", "status"), [(5_120, 200), (5_121, 413)])
+    def test_data_has_at_most_10_kilobytes_of_utf8(self, pusher_server, size, status):
+        assert post(pusher_server, "/events", EVENT | {"data": "é" * size}).status == status
+
+    def test_a_hundred_channels_pass(self, pusher_server):
+        names = [f"c{number}" for number in range(100)]
+        assert post(pusher_server, "/events", EVENT | {"channels": names}).status == 200
+
+    def test_a_body_beyond_reason_is_refused_before_it_is_read_whole(self, pusher_server):
+        assert post(pusher_server, "/events", EVENT | {"data": "x" * 1_000_000}).status == 413
+
+    def test_a_lone_surrogate_goes_through(self, pusher_server):
+        with Client(pusher_server) as client:
+            client.subscribe("a")
+            assert post(pusher_server, "/events", EVENT | {"data": "\ud800"}).status == 200
+            assert client.receive("e")["data"] == "\ud800"
+
+
+class TestBatches:
+    ITEM = {"name": "e", "channel": "a", "data": "{}"}
+
+    def test_all_are_published_in_their_order(self, pusher_server):
+        items = [self.ITEM | {"name": str(number)} for number in range(10)]
+        assert post(pusher_server, "/batch_events", {"batch": items}).json() == {}
+        assert [event.name for event in pusher_server.events] == [str(n) for n in range(10)]
+
+    def test_info_comes_in_the_same_order(self, pusher_server):
+        items = [self.ITEM, self.ITEM | {"info": "subscription_count"}]
+        assert post(pusher_server, "/batch_events", {"batch": items}).json() == {
+            "batch": [{}, {"subscription_count": 0}]
+        }
+
+    @pytest.mark.parametrize(
+        ("batch", "status"),
+        [
+            ([ITEM] * 11, 400),
+            ("text", 400),
+            (None, 400),
+            (["text"], 400),
+            ([ITEM, {}], 400),
+            ([ITEM, ITEM | {"data": "x" * 10_241}], 413),
+            ([ITEM, {"name": "e", "data": "{}"}], 400),
+        ],
+    )
+    def test_one_that_is_not_in_order_stops_all(self, pusher_server, batch, status):
+        assert post(pusher_server, "/batch_events", {"batch": batch}).status == status
+        assert pusher_server.events == []
+
+    def test_the_largest_batch_has_room(self, pusher_server):
+        """Ten events, each at the limit, each character escaped sixfold by JSON."""
+        items = [self.ITEM | {"data": "\x01" * 10_240}] * 10
+        assert post(pusher_server, "/batch_events", {"batch": items}).status == 200
+
+
+class TestChannels:
+    @pytest.fixture(autouse=True)
+    def subscriptions(self, pusher_server):
+        with Client(pusher_server) as client, Client(pusher_server) as other:
+            client.subscribe("pub")
+            client.subscribe("presence-a", '{"user_id":"1"}')
+            other.subscribe("presence-a", '{"user_id":"1"}')
+            yield
+
+    def test_the_occupied_ones_are_listed(self, pusher_server):
+        assert get(pusher_server, "/channels").json() == {"channels": {"pub": {}, "presence-a": {}}}
+
+    def test_by_prefix_with_counts(self, pusher_server):
+        response = get(
+            pusher_server,
+            "/channels",
+            filter_by_prefix="presence-",
+            info="user_count,subscription_count",
+        )
+        assert response.json() == {
+            "channels": {"presence-a": {"user_count": 1, "subscription_count": 2}}
+        }
+
+    @pytest.mark.parametrize("prefix", [{}, {"filter_by_prefix": "p"}])
+    def test_users_are_counted_for_presence_channels_only(self, pusher_server, prefix):
+        assert get(pusher_server, "/channels", info="user_count", **prefix).status == 400
+
+    def test_one_channel_is_described(self, pusher_server):
+        response = get(pusher_server, "/channels/presence-a", info="user_count,subscription_count")
+        assert response.json() == {"occupied": True, "user_count": 1, "subscription_count": 2}
+
+    def test_an_empty_channel_is_no_error(self, pusher_server):
+        assert get(pusher_server, "/channels/empty").json() == {"occupied": False}
+
+    def test_a_cache_channel_tells_its_last_event(self, pusher_server):
+        assert get(pusher_server, "/channels/cache-a", info="cache").json() == {"occupied": False}
+        post(pusher_server, "/events", EVENT | {"channels": ["cache-a"], "data": "last"})
+        cache = get(pusher_server, "/channels/cache-a", info="cache").json()["cache"]
+        assert cache["data"] == "last"
+        assert 1_790 < cache["ttl"] <= 1_800
+
+    @pytest.mark.parametrize(
+        "path", ["/channels/a%20b", "/channels/" + "x" * 165, "/channels/pub/users"]
+    )
+    def test_what_makes_no_sense_is_refused(self, pusher_server, path):
+        assert get(pusher_server, path).status == 400
+
+    @pytest.mark.parametrize("info", ["user_count", "cache", "colour"])
+    def test_attributes_that_a_kind_lacks_are_refused(self, pusher_server, info):
+        assert get(pusher_server, "/channels/pub", info=info).status == 400
+
+    def test_a_name_may_be_percent_encoded(self, pusher_server):
+        """It is signed as it is requested."""
+        assert get(pusher_server, "/channels/a%3Db%40c").json() == {"occupied": False}
+
+    def test_members_are_users_and_not_connections(self, pusher_server):
+        assert get(pusher_server, "/channels/presence-a/users").json() == {"users": [{"id": "1"}]}
+        assert get(pusher_server, "/channels/presence-b/users").json() == {"users": []}
+
+
+class TestTermination:
+    def test_the_users_connections_are_closed_with_4009(self, pusher_server):
+        from drf_model_pusher.server.signatures import sign
+
+        with Client(pusher_server) as client:
+            text = '{"id":"a@b"}'
+            signature = sign(pusher_server.secret, f"{client.socket_id}::user::{text}")
+            auth = f"{pusher_server.key}:{signature}"
+            client.say("pusher:signin", {"auth": auth, "user_data": text})
+            client.receive("pusher:signin_success")
+            response = post(pusher_server, "/users/a%40b/terminate_connections", {})
+            assert (response.status, response.json()) == (200, {})
+            assert client.close_code() == 4009
+
+    def test_the_body_may_be_empty(self, pusher_server):
+        assert request(pusher_server, "POST", "/users/7/terminate_connections").status == 200
+
+
+class TestRefusals:
+    def test_the_wrong_secret_is_401(self, pusher_server):
+        response = post(pusher_server, "/events", EVENT, secret="wrong")
+        assert (response.status, response.text) == (401, "Invalid auth_signature")
+
+    def test_a_changed_body_is_401(self, pusher_server):
+        assert post(pusher_server, "/events", EVENT, sent=b"{}").status == 401
+
+    @pytest.mark.parametrize("seconds", [-700, 700])
+    def test_a_wrong_clock_is_401(self, pusher_server, seconds):
+        assert get(pusher_server, "/channels", timestamp=time.time() + seconds).status == 401
+
+    def test_no_signature_is_401(self, pusher_server):
+        import urllib.error
+        import urllib.request
+
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{pusher_server.url}/apps/{pusher_server.app_id}/channels")
+        refused.value.close()
+        assert refused.value.code == 401
+
+    @pytest.mark.parametrize("path", ["/channels", "/events"])
+    def test_an_unknown_app_is_404(self, pusher_server, path):
+        method = get if path == "/channels" else lambda *a, **k: post(*a, EVENT, **k)
+        assert method(pusher_server, path, app_id="nobody").status == 404
+
+    @pytest.mark.parametrize("path", ["/nothing", "/channels/a/members", ""])
+    def test_an_unknown_path_is_404(self, pusher_server, path):
+        assert get(pusher_server, path).status == 404
+
+    def test_a_wrong_method_is_405(self, pusher_server):
+        assert get(pusher_server, "/events").status == 405
+
+    def test_a_disabled_app_is_403(self):
+        app = Application(id="9", key="k", secret="s", enabled=False)
+        with LocalServer([app]) as server:
+            assert get(server, "/channels").status == 403
+
+
+class TestApps:
+    def test_apps_share_nothing(self):
+        apps = [Application(id=name, key=f"key-{name}", secret=f"secret-{name}") for name in "12"]
+        with LocalServer(apps) as server, Client(server) as client:
+            client.subscribe("a")
+            server.app_id, server.key, server.secret = "2", "key-2", "secret-2"
+            assert get(server, "/channels").json() == {"channels": {}}
+            assert post(server, "/events", EVENT).status == 200
+            assert client.is_silent()
+
+    def test_one_apps_secret_opens_no_other(self):
+        apps = [Application(id=name, key="same" + name, secret=name) for name in "12"]
+        with LocalServer(apps) as server:
+            assert get(server, "/channels", secret="2").status == 401
+
+
+def test_errors_are_plain_text_and_answers_are_json(pusher_server):
+    import urllib.error
+    import urllib.request
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{pusher_server.url}/apps/1/channels")
+    refused.value.close()
+    assert refused.value.headers["Content-Type"].startswith("text/plain")
+    assert json.loads(get(pusher_server, "/channels").text) == {"channels": {}}

@@ -1,0 +1,77 @@
+"""The server on one port with a Django project."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from django.core.asgi import get_asgi_application
+from websockets.sync.client import connect
+
+from drf_model_pusher.server.asgi import PusherServer, with_pusher_server
+from drf_model_pusher.server.runner import LocalServer
+
+from .api_client import post
+from .test_sockets import end_of
+
+
+@contextmanager
+def plain_uvicorn(app: PusherServer) -> Iterator[int]:
+    """Serve an application as a project would, with uvicorn's own defaults; yield its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def mounted(settings) -> Iterator[LocalServer]:
+    """A mounted server, as far as a client needs to know it."""
+    with plain_uvicorn(with_pusher_server(get_asgi_application())) as port:
+        known = LocalServer(port=port)
+        known.app_id = settings.PUSHER_APP_ID
+        known.key = settings.PUSHER_KEY
+        known.secret = settings.PUSHER_SECRET
+        yield known
+
+
+class TestMounted:
+    def test_sockets_the_api_and_django_share_a_port(self, mounted):
+        with connect(mounted.ws_url) as ws:
+            assert json.loads(ws.recv(5))["event"] == "pusher:connection_established"
+            ws.send('{"event":"pusher:subscribe","data":{"channel":"pub"}}')
+            ws.recv(5)
+            assert (
+                post(mounted, "/events", {"name": "e", "channel": "pub", "data": ""}).status == 200
+            )
+            assert json.loads(ws.recv(5))["event"] == "e"
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(f"{mounted.url}/no/such/page")
+        with missing.value as response:
+            assert b"Not Found" in response.read()
+
+    def test_a_socket_elsewhere_is_refused(self, mounted):
+        assert end_of(f"ws://127.0.0.1:{mounted.port}/chat")[1] == 4005
+
+
+class TestFallback:
+    def test_sockets_elsewhere_are_the_projects_if_it_takes_any(self):
+        async def project(scope, receive, send) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": '"the project"'})
+            await send({"type": "websocket.close", "code": 1000})
+
+        with plain_uvicorn(PusherServer([], fallback=project)) as port:
+            frames, _ = end_of(f"ws://127.0.0.1:{port}/chat")
+        assert frames == ["the project"]

@@ -1,0 +1,215 @@
+"""The WebSocket side over real sockets: codes, time-outs, clients that do not read."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from drf_model_pusher.server import sockets
+from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.happening import Kind
+from drf_model_pusher.server.runner import LocalServer
+
+from .api_client import post
+from .client import Client
+
+
+def end_of(url: str) -> tuple[list[dict], int]:
+    """Connect, read until the server closes; return the frames and the code."""
+    frames = []
+    with connect(url) as ws:
+        try:
+            while True:
+                frames.append(json.loads(ws.recv(5)))
+        except ConnectionClosed:
+            assert ws.close_code is not None
+            return frames, ws.close_code
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("address", "code"),
+        [
+            ("/app/unknown?protocol=7", 4001),
+            ("/app/?protocol=7", 4001),
+            ("/", 4005),
+            ("/application/KEY?protocol=7", 4005),
+            ("/app/KEY?protocol=7&version=new", 4006),
+            ("/app/KEY?protocol=4", 4007),
+            ("/app/KEY?protocol=%FF", 4007),
+            ("/app/KEY", 4008),
+        ],
+    )
+    def test_an_address_that_leads_nowhere_is_told_why(self, pusher_server, address, code):
+        url = pusher_server.url.replace("http", "ws") + address.replace("KEY", pusher_server.key)
+        frames, closed = end_of(url)
+        assert closed == code
+        (error,) = frames
+        assert (error["event"], error["data"]["code"]) == ("pusher:error", code)
+
+    def test_a_disabled_app_is_4003(self):
+        with LocalServer([Application(id="1", key="k", secret="s", enabled=False)]) as server:
+            assert end_of(server.ws_url)[1] == 4003
+
+    def test_an_app_that_is_full_is_4004(self):
+        with LocalServer(limits=Limits(connections=1)) as server, Client(server):
+            assert end_of(server.ws_url)[1] == 4004
+
+    def test_parameters_of_other_clients_are_no_matter(self, pusher_server):
+        url = f"{pusher_server.ws_url}&client=js&version=8.6.0&flash=false&more="
+        with connect(url) as ws:
+            assert json.loads(ws.recv(5))["event"] == "pusher:connection_established"
+
+
+class TestFrames:
+    def test_nonsense_is_answered_and_the_connection_stays(self, pusher_server):
+        with Client(pusher_server) as client:
+            for message in ("garbage", "", "[]", b"binary", b"\xff", '{"event":"\\ud800"}'):
+                client.socket.send(message)
+                client.receive("pusher:error")
+            client.subscribe("pub")
+
+    def test_a_large_frame_is_answered(self, pusher_server):
+        with Client(pusher_server) as client:
+            client.say("client-x", "x" * 70_000, "private-a")
+            assert "larger than" in client.receive("pusher:error")["data"]["message"]
+            client.subscribe("pub")
+
+    def test_a_monstrous_frame_ends_its_connection_and_no_other(self, pusher_server):
+        with Client(pusher_server) as monster, Client(pusher_server) as other:
+            monster.socket.send("x" * 1_000_000)
+            assert monster.close_code() == 1009
+            other.subscribe("pub")
+
+    def test_a_connection_that_is_torn_off_is_forgotten(self, pusher_server):
+        with Client(pusher_server) as client:
+            client.subscribe("pub")
+            client.socket.socket.shutdown(socket.SHUT_RDWR)
+            pusher_server.record.wait_for(Kind.DISCONNECTED)
+        hub = pusher_server.pusher.hubs[pusher_server.app_id]
+        assert (hub.connections, hub.channels) == ({}, {})
+
+
+class TestActivity:
+    def test_a_silent_connection_is_pinged_and_closed_with_4201(self):
+        limits = Limits(activity_timeout=0.3, pong_timeout=0.3)
+        with LocalServer(limits=limits) as server, Client(server) as client:
+            client.receive("pusher:ping")
+            client.say("pusher:pong", {})
+            client.receive("pusher:ping")
+            assert client.close_code() == 4201
+
+
+class TestSlowReaders:
+    DATA = "x" * 10_000
+
+    def publish(self, server: LocalServer, seconds: float = 10) -> float:
+        """Publish until the server has cut somebody off; return the longest call's seconds."""
+        longest, end = 0.0, time.monotonic() + seconds
+        batch = {"batch": [{"name": "e", "channel": "deaf", "data": self.DATA}] * 10}
+        while time.monotonic() < end:
+            start = time.monotonic()
+            assert post(server, "/batch_events", batch).status == 200
+            longest = max(longest, time.monotonic() - start)
+            if any(item.kind is Kind.DISCONNECTED for item in server.record.happenings):
+                break
+        return longest
+
+    def test_one_that_stops_reading_is_cut_off_and_the_others_get_everything(self):
+        limits = Limits(outgoing_bytes=200_000)
+        with (
+            LocalServer(limits=limits) as server,
+            self.deaf(server) as deaf,
+            Client(server) as reader,
+        ):
+            reader.subscribe("deaf")
+            received: list[str] = []
+
+            def read() -> None:
+                while json.loads(reader.socket.recv(10))["event"] != "end":
+                    received.append("e")
+
+            thread = threading.Thread(target=read)
+            thread.start()
+            longest = self.publish(server)
+            gone = server.record.wait_for(Kind.DISCONNECTED, 10)
+            post(server, "/events", {"name": "end", "channel": "deaf", "data": ""})
+            thread.join(10)
+            deaf.settimeout(5)
+            self.drain(deaf)
+            assert gone.socket_id != reader.socket_id
+            assert len(received) == len([item for item in server.events if item.name == "e"])
+            assert longest < 2
+            hub = server.pusher.hubs[server.app_id]
+            assert len(hub.connections) == 1
+
+    def test_one_that_does_not_read_its_close_is_cut_off_in_time(self, monkeypatch):
+        monkeypatch.setattr(sockets, "CLOSE_TIMEOUT", 0.3)
+        limits = Limits(outgoing_bytes=100_000_000, activity_timeout=0.5, pong_timeout=0.2)
+        with LocalServer(limits=limits) as server, self.deaf(server):
+            batch = {"batch": [{"name": "e", "channel": "deaf", "data": self.DATA}] * 10}
+            for _ in range(60):
+                post(server, "/batch_events", batch)
+            server.record.wait_for(Kind.DISCONNECTED, 5)
+
+    def deaf(self, server: LocalServer) -> socket.socket:
+        """Return a connection that has subscribed, and reads no more, with a small buffer."""
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        deaf.connect((server.host, server.port))
+        deaf.sendall(
+            f"GET /app/{server.key}?protocol=7 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        assert b" 101 " in deaf.recv(100)
+        text = b'{"event":"pusher:subscribe","data":{"channel":"deaf"}}'
+        deaf.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+        server.record.wait_for_subscription("deaf")
+        return deaf
+
+    def drain(self, deaf: socket.socket) -> None:
+        """Read to the end: the transport was closed, and not merely forgotten."""
+        try:
+            while deaf.recv(65_536):
+                pass
+        except ConnectionResetError:
+            pass
+
+
+class TestFloods:
+    def test_a_client_that_floods_does_not_keep_others_waiting(self, pusher_server):
+        with Client(pusher_server) as flood, Client(pusher_server) as other:
+            stop = threading.Event()
+
+            def pour() -> None:
+                while not stop.is_set():
+                    flood.socket.send('{"event":"pusher:ping"}')
+
+            def swallow() -> None:
+                while not stop.is_set():
+                    flood.socket.recv(5)
+
+            threads = [threading.Thread(target=pour), threading.Thread(target=swallow)]
+            for thread in threads:
+                thread.start()
+            start = time.monotonic()
+            for _ in range(20):
+                assert other.is_silent()
+            stop.set()
+            for thread in threads:
+                thread.join()
+            assert time.monotonic() - start < 5
+
+
+class TestEnd:
+    def test_clients_are_sent_away_with_a_code_that_brings_them_back(self, pusher_server):
+        with Client(pusher_server) as client:
+            threading.Thread(target=pusher_server.stop).start()
+            assert client.close_code() == 4200
