@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 # What is installed: the source, so that changes count; CI also puts a built wheel here.
 PACKAGE ?= -e .
+CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm 2>/dev/null)
@@ -39,16 +40,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 
-$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt $(PACKAGE)[server]
+$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml $(CONSTRAINTS)
+	$(PIP) install --constraint $(CONSTRAINTS) $(PACKAGE)[server]
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
-	$(PIP) install --constraint constraints.txt --group test
+	$(PIP) install --constraint $(CONSTRAINTS) --group test
 	touch $@
 
 $(VENV)/check.stamp: $(VENV)/test.stamp
-	$(PIP) install --constraint constraints.txt --group check
+	$(PIP) install --constraint $(CONSTRAINTS) --group check
 	touch $@
 
 # pusher-js; where npm is missing the demo takes it from the public CDN, and browser tests skip.
