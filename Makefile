@@ -23,7 +23,7 @@ test: $(VENV)/test.stamp node_modules_of_tests example/node_modules ## Run the t
 check: $(VENV)/check.stamp ## Lint, check formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m mypy
 
 wheel: $(VENV)/check.stamp ## Build the wheel and the source distribution into dist/
 	rm -rf dist

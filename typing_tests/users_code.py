@@ -1,0 +1,57 @@
+"""What a user writes, checked under mypy strict: no annotation may be in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.viewsets import ModelViewSet
+
+from drf_model_pusher.backends import PresencePusherBackend, PrivatePusherBackend, PusherBackend
+from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.views import ModelPusherViewMixin
+from tests.shop.models import Order
+from tests.shop.serializers import OrderSerializer
+
+
+class Provider(BaseProvider):
+    def trigger(
+        self, channels: list[str], event_name: str, data: Any, socket_id: str | None = None
+    ) -> None:
+        """Carry nothing."""
+
+
+class OrderBackend(PusherBackend):
+    serializer_class = OrderSerializer
+    channels = ["orders.{pk}"]
+    provider_class = Provider
+    conflate = True
+    oversize = "drop"
+
+
+class PrivateOrderBackend(PrivatePusherBackend):
+    serializer_class = OrderSerializer
+
+    def get_channels(self, instance: Any = None) -> list[str]:
+        return [f"orders.{instance.pk}"]
+
+    def get_event_name(self, event: str) -> str:
+        return f"order-{event}"
+
+
+class PresenceOrderBackend(PresencePusherBackend):
+    class Meta:
+        model = Order
+
+
+class OrderViewSet(ModelPusherViewMixin, ModelViewSet[Order]):
+    queryset = Order.objects.all()
+    serializer_class = OrderSerializer
+    push_deletions = False
+
+    def get_pusher_channels(self) -> Sequence[str]:
+        return ["orders"]
+
+    def ship(self, order: Order) -> None:
+        self.push_change("shipped", order, ignore=False)
+        self.push(["orders"], "order.shipped", {"id": order.pk})
