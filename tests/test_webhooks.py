@@ -300,7 +300,9 @@ class TestSignals:
         assert [values["channel"] for _, values in heard] == [f"cache-{n}" for n in range(1000)]
 
     def test_keys_may_come_in_any_order(self, heard):
-        body = b'{"events":[{"channel":"orders","name":"channel_occupied"}],"time_ms":%d}' % now_ms()
+        body = (
+            b'{"events":[{"channel":"orders","name":"channel_occupied"}],"time_ms":%d}' % now_ms()
+        )
         assert status(body) == 200
         assert len(heard) == 1
 

@@ -11,6 +11,7 @@ from django.db import models, router
 from drf_model_pusher.channels import ChannelKind, add_prefix, as_names, format_template
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.occupancy import Audience, audience
 from drf_model_pusher.oversize import reference
 from drf_model_pusher.pushing import encode_data, fits, make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
@@ -158,15 +159,13 @@ class PusherBackend:
         """
         if app_settings.DRF_MODEL_PUSHER_DISABLED:
             return
-        channels, name, data = self.get_packet(event, instance)
-        # Again, for packets of one's own: a private event never leaves on a public channel.
-        channels = self._with_prefix(channels)
-        if not channels:
+        heard, name, data = self._heard_packet(event, instance)
+        if not heard.channels:
             return
         subject = _subject(instance)
         request = getattr(self.view, "request", None)
         pusher_event = make_event(
-            channels,
+            heard.channels,
             name,
             data,
             socket_id=writer_socket_id(request) if ignore else None,
@@ -176,11 +175,22 @@ class PusherBackend:
             if self.conflate and subject
             else None,
             provider=self.provider_class,
+            unsure=heard.unsure,
         )
         if self.oversize == "refer" and not fits(pusher_event):
             small = self.get_oversize_data(event, instance, data)
             pusher_event = replace(pusher_event, data=encode_data(small))
         push_event(pusher_event, using=_alias(instance, pre_destroy=pre_destroy))
+
+    def _heard_packet(self, event: str, instance: Any) -> tuple[Audience, str, Any]:
+        """Return a packet for those channels that somebody may listen to; else render nothing."""
+        if type(self).get_packet is not PusherBackend.get_packet:
+            channels, name, data = self.get_packet(event, instance)
+            # A private event never leaves on a public channel, whatever one's own packet says.
+            return audience(self._with_prefix(channels), self.provider_class), name, data
+        heard = audience(self._full_names(instance), self.provider_class)
+        data = self.get_serializer(instance).data if heard.channels else None
+        return heard, self.get_event_name(event), data
 
     def _full_names(self, instance: Any) -> list[str]:
         return self._with_prefix(self.get_channels(instance=instance))

@@ -8,6 +8,7 @@ Whatever is unknown is sent: of two errors, an event for nobody is the cheap one
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -140,7 +141,8 @@ def synchronize(prefix: str = "") -> int | None:
     # The entries first: with this one, channels that have none are vacant.
     age = app_settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE - (time.time() - started)
     if age > 0:
-        _cache().set(SYNCHRONIZED, prefix, timeout=age)
+        # Whole seconds: what Redis and Memcached count in.
+        _cache().set(SYNCHRONIZED, prefix, timeout=math.ceil(age))
     return len(names)
 
 

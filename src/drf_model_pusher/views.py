@@ -13,6 +13,7 @@ from rest_framework.mixins import CreateModelMixin, UpdateModelMixin
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
@@ -115,9 +116,13 @@ class ModelPusherViewMixin(_View):
         """
         if app_settings.DRF_MODEL_PUSHER_DISABLED:
             return
-        if names := as_names(channels):
+        heard = audience(as_names(channels))
+        if heard.channels:
             socket_id = writer_socket_id(self.request) if ignore else None
-            push_event(make_event(names, event_name, data, socket_id=socket_id), using=using)
+            event = make_event(
+                heard.channels, event_name, data, socket_id=socket_id, unsure=heard.unsure
+            )
+            push_event(event, using=using)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""

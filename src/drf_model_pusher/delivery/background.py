@@ -16,6 +16,7 @@ from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.queue import EventQueue, Waiting
 from drf_model_pusher.delivery.sending import attempt, report_dropped, report_failed
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.occupancy import settle
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -120,7 +121,7 @@ class BackgroundDelivery(BaseDelivery):
         left: list[Waiting] = []
         pause = 0.0
         try:
-            for group in _by_provider(entries):
+            for group in _by_provider(_settled(entries)):
                 rest, asked = self._try(group)
                 left += rest
                 pause = max(pause, asked)
@@ -147,6 +148,17 @@ class BackgroundDelivery(BaseDelivery):
         too_old = [entry.event for entry in left if entry.since < oldest]
         report_failed(too_old, setback, attempts=left[0].attempts)
         return left[len(too_old) :], _pause(self._setbacks, setback.error.retry_after)
+
+
+def _settled(entries: Sequence[Waiting]) -> list[Waiting]:
+    """Return the entries that somebody may still listen to."""
+    events = settle([entry.event for entry in entries])
+    left = []
+    for entry, event in zip(entries, events, strict=True):
+        if event:
+            entry.event = event
+            left.append(entry)
+    return left
 
 
 def _by_provider(entries: Sequence[Waiting]) -> list[list[Waiting]]:
