@@ -6,13 +6,21 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
+from django.core.cache import InvalidCacheBackendError, caches
+from django.core.cache.backends.db import BaseDatabaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
+from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from drf_model_pusher.conf import app_settings, setting_names
 from drf_model_pusher.delivery import BaseDelivery
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.providers import BaseProvider, PusherProvider
+from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -92,3 +100,59 @@ def check_threads(**kwargs: Any) -> list[CheckMessage]:
             id="drf_model_pusher.W003",
         )
     ]
+
+
+def check_occupancy(**kwargs: Any) -> list[CheckMessage]:
+    """Check what the optimisation for occupied channels relies on: its cache and its webhooks."""
+    try:
+        enabled = app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED
+        if not enabled or app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return []
+        return [*_unfit_cache(app_settings.DRF_MODEL_PUSHER_CACHE), *_missing_webhook()]
+    except SettingError:
+        return []  # E001 tells of it
+
+
+def _unfit_cache(alias: str) -> Iterator[CheckMessage]:
+    try:
+        cache = caches[alias]
+    except InvalidCacheBackendError as error:
+        yield Error(
+            f"The cache {alias!r}, which remembers occupied channels, cannot be used: {error}",
+            hint="DRF_MODEL_PUSHER_CACHE is an alias of the setting CACHES.",
+            id="drf_model_pusher.E005",
+        )
+        return
+    if isinstance(cache, (LocMemCache, DummyCache)):
+        yield Warning(
+            f"The cache {alias!r}, which remembers occupied channels, is not shared by processes: "
+            "a webhook reaches one of them, and the others miss subscribers.",
+            hint="Let DRF_MODEL_PUSHER_CACHE name a cache in Redis or Memcached.",
+            id="drf_model_pusher.W001",
+        )
+    elif isinstance(cache, (BaseDatabaseCache, FileBasedCache)) and cache._max_entries < 10_000:
+        yield Warning(
+            f"The cache {alias!r}, which remembers occupied channels, throws entries away beyond "
+            f"{cache._max_entries:,}: their channels would be taken for vacant.",
+            hint='Set OPTIONS["MAX_ENTRIES"] of this cache to at least 10,000, and above four '
+            "times the number of channels that are ever occupied at a time.",
+            id="drf_model_pusher.W004",
+        )
+
+
+def _missing_webhook() -> Iterator[CheckMessage]:
+    if getattr(settings, "ROOT_URLCONF", None) and not _leads_to_webhook(get_resolver()):
+        yield Warning(
+            "The optimisation for occupied channels is enabled, and no route takes webhooks: who "
+            "subscribes is heard of only when Pusher is asked again.",
+            hint='Add path("pusher/", include("drf_model_pusher.urls")) to the URLs, and tell '
+            "Pusher to send webhooks for channel existence to its webhook route.",
+            id="drf_model_pusher.W002",
+        )
+
+
+def _leads_to_webhook(route: URLPattern | URLResolver) -> bool:
+    if isinstance(route, URLResolver):
+        return any(_leads_to_webhook(each) for each in route.url_patterns)
+    view = getattr(route.callback, "view_class", None)
+    return isinstance(view, type) and issubclass(view, ChannelExistenceWebhook)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.sending import send_once
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy import settle
 
 
 class InlineDelivery(BaseDelivery):
@@ -15,4 +14,4 @@ class InlineDelivery(BaseDelivery):
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Try each event once."""
-        send_once([event for event in settle(events) if event])
+        send_once(events)

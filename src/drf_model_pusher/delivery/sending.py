@@ -10,6 +10,7 @@ from django.dispatch import Signal
 
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
+from drf_model_pusher.occupancy import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent
 
@@ -30,8 +31,8 @@ class Setback:
 
 
 def send_once(events: Sequence[PusherEvent]) -> None:
-    """Try events once; what does not leave has failed."""
-    for group in by_provider(events):
+    """Try events once; what does not leave has failed, but for what nobody listens to any more."""
+    for group in by_provider([event for event in settle(events) if event]):
         setback = attempt(group)
         if setback:
             report_failed(setback.events, setback, attempts=1)
