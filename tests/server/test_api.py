@@ -13,6 +13,7 @@ from drf_model_pusher.server.runner import LocalServer
 from .api_client import get, post, request
 from .client import Client
 
+ITEM = {"name": "e", "channel": "a", "data": "{}"}
 EVENT = {"name": "e", "channels": ["a"], "data": "{}"}
 
 
@@ -111,15 +112,13 @@ class TestEvents:
 
 
 class TestBatches:
-    ITEM = {"name": "e", "channel": "a", "data": "{}"}
-
     def test_all_are_published_in_their_order(self, pusher_server):
-        items = [self.ITEM | {"name": str(number)} for number in range(10)]
+        items = [ITEM | {"name": str(number)} for number in range(10)]
         assert post(pusher_server, "/batch_events", {"batch": items}).json() == {}
         assert [event.name for event in pusher_server.events] == [str(n) for n in range(10)]
 
     def test_info_comes_in_the_same_order(self, pusher_server):
-        items = [self.ITEM, self.ITEM | {"info": "subscription_count"}]
+        items = [ITEM, ITEM | {"info": "subscription_count"}]
         assert post(pusher_server, "/batch_events", {"batch": items}).json() == {
             "batch": [{}, {"subscription_count": 0}]
         }
@@ -142,7 +141,7 @@ class TestBatches:
 
     def test_the_largest_batch_has_room(self, pusher_server):
         """Ten events, each at the limit, each character escaped sixfold by JSON."""
-        items = [self.ITEM | {"data": "\x01" * 10_240}] * 10
+        items = [ITEM | {"data": "\x01" * 10_240}] * 10
         assert post(pusher_server, "/batch_events", {"batch": items}).status == 200
 
 

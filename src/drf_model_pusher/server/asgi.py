@@ -52,6 +52,8 @@ class PusherServer:
         self._api = Api(self.hubs, self.clock).asgi
         self._fallback = fallback
         self._tasks: list[asyncio.Future[None]] = []
+        #: The loop that it runs in, from the first connection on.
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI server."""
@@ -109,6 +111,7 @@ class PusherServer:
         # Not at the lifespan's start-up: some ASGI servers have none.
         if not self._tasks:
             work = [self._tick(), *(sender.run() for sender in self._senders)]
+            self.loop = asyncio.get_running_loop()
             self._tasks = [asyncio.ensure_future(each) for each in work]
 
     async def _stop(self) -> None:

@@ -39,6 +39,11 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close with 4200 before uvicorn closes in its own way."""
+        # Clients come back at once: they must find the door shut, and not a server that leaves.
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
         await self._pusher.close(CloseCode.RECONNECT, "Server is going away")
         await super().shutdown(sockets)
 
@@ -125,6 +130,13 @@ class LocalServer:
     ) -> RecordedEvent:
         """Return the first event of this name; see ``Record.wait_for_event``."""
         return self.record.wait_for_event(name, channel, timeout)
+
+    def send_clients_away(self, code: int = CloseCode.RECONNECT) -> None:
+        """Close all connections with a code, by default one that makes clients come back."""
+        loop = self.pusher.loop
+        if loop is not None:
+            for hub in self.pusher.hubs.values():
+                loop.call_soon_threadsafe(hub.close, code, "Sent away")
 
     def start(self) -> LocalServer:
         """Listen, and return when connections are taken; raise RuntimeError if that fails."""
