@@ -6,11 +6,14 @@ ROOT_URLCONF = "tests.urls"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.sessions",
     "rest_framework",
+    "rest_framework.authtoken",
     "drf_model_pusher",
     "drf_model_pusher.server",
     "tests.shop",
     "tests.archive",
+    "tests.boards",
 ]
 DATABASES = {
     alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
@@ -25,3 +28,10 @@ PUSHER_SECRET = "7ad3773142a6692b25b8"
 
 # What a test pushes has left when the view returns; tests of other deliveries name them.
 DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.InlineDelivery"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.TokenAuthentication",
+    ],
+}

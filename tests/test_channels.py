@@ -1,13 +1,10 @@
-from types import SimpleNamespace
-
 import pytest
 
 from drf_model_pusher.channels import (
     ChannelKind,
-    add_prefix,
     as_names,
     check_name,
-    format_template,
+    full_name,
     is_cache_channel,
     is_valid_name,
 )
@@ -49,31 +46,23 @@ class TestNames:
         check_name(name)
         assert is_valid_name(name)
 
-    @pytest.mark.parametrize("name", ["", "x" * 165, "a:b", "a/b", "a b", "é", "#a", "a\n", None, 7])
+    @pytest.mark.parametrize(
+        "name", ["", "x" * 165, "a:b", "a/b", "a b", "é", "#a", "a\n", None, 7]
+    )
     def test_refused(self, name):
         with pytest.raises(InvalidEventError, match="channel name"):
             check_name(name)
         if isinstance(name, str):
             assert not is_valid_name(name)
 
-    def test_a_prefix_is_added_once(self):
-        assert add_prefix("a", "private-") == "private-a"
-        assert add_prefix("private-a", "private-") == "private-a"
+    def test_the_infix_of_cache_channels_stands_behind_the_prefix_once(self):
+        for given in ("a", "private-a", "private-cache-a"):
+            assert full_name(given, "private-", cache=True) == "private-cache-a"
+        assert full_name("a", "", cache=True) == "cache-a"
+        assert full_name("private-a", "private-") == "private-a"
 
     def test_one_text_is_one_name(self):
         assert as_names("orders") == ["orders"]
 
     def test_repetitions_are_dropped_and_order_is_kept(self):
         assert as_names(["b", "a", "b"]) == ["b", "a"]
-
-
-class TestTemplates:
-    order = SimpleNamespace(pk=7, customer=SimpleNamespace(slug="acme"), note=None)
-
-    def test_fields_are_attributes_and_look_ups(self):
-        name = format_template("customers.{customer__slug}.orders.{pk}", self.order)
-        assert name == "customers.acme.orders.7"
-
-    def test_a_field_without_a_value_is_an_error(self):
-        with pytest.raises(InvalidEventError, match="needs 'note'"):
-            format_template("notes.{note}", self.order)

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from django.db import models, router
 
-from drf_model_pusher.channels import ChannelKind, add_prefix, as_names, format_template
+from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.occupancy import Audience, audience
 from drf_model_pusher.oversize import reference
 from drf_model_pusher.pushing import encode_data, fits, make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
+from drf_model_pusher.rules import ChannelRules
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
     from drf_model_pusher.providers import BaseProvider
 
-class PusherBackend:
+class PusherBackend(ChannelRules):
     """Turns changes of a model into events on public channels.
 
     Declaring a subclass registers it for the model of its ``serializer_class`` or of its
@@ -36,14 +37,8 @@ class PusherBackend:
     serializer_class: type[BaseSerializer[Any]] | None = None
     """What renders the data; the view's own serializer where this is None."""
 
-    channels: Sequence[str] | None = None
-    """Templates such as ``orders.{pk}``; the view's ``get_pusher_channels()`` where None."""
-
     provider_class: type[BaseProvider] | None = None
     """Who carries the events; the provider of the settings where this is None."""
-
-    channel_prefix: ClassVar[str] = ChannelKind.PUBLIC.value
-    """What every channel name begins with; it is added where it is missing."""
 
     conflate: ClassVar[bool] = False
     """Whether events of one object that still wait may become their net effect."""
@@ -57,7 +52,7 @@ class PusherBackend:
     def get_channels(self, instance: Any = None) -> Sequence[str]:
         """Return the names of the channels that hear of the instance, with or without prefix."""
         if self.channels is not None:
-            return [format_template(template, instance) for template in self.channels]
+            return [template.format(instance) for template in self.templates()]
         if self.view is None:
             raise DeclarationError(
                 f"{type(self).__qualname__} has no channels: it needs `channels`, `get_channels()`, "
@@ -196,13 +191,25 @@ class PusherBackend:
         return self._with_prefix(self.get_channels(instance=instance))
 
     def _with_prefix(self, channels: Sequence[str]) -> list[str]:
-        return as_names(add_prefix(name, self.channel_prefix) for name in as_names(channels))
+        return as_names(self.full_name(name) for name in as_names(channels))
 
 
 class PrivatePusherBackend(PusherBackend):
     """Events on ``private-`` channels, which only authorized connections may join."""
 
     channel_prefix = ChannelKind.PRIVATE.value
+
+    class Meta:
+        abstract = True
+
+
+class EncryptedPusherBackend(PusherBackend):
+    """Events on ``private-encrypted-`` channels, which neither Pusher nor its network can read.
+
+    Names of channels and events are not encrypted.
+    """
+
+    channel_prefix = ChannelKind.ENCRYPTED.value
 
     class Meta:
         abstract = True

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any
 
 from drf_model_pusher.exceptions import InvalidEventError
 
@@ -61,34 +59,12 @@ def check_name(name: object) -> None:
         )
 
 
-def add_prefix(name: str, prefix: str) -> str:
-    """Return the name with the prefix, which is added only if it is not there already."""
-    return name if name.startswith(prefix) else prefix + name
+def full_name(name: str, prefix: str, *, cache: bool = False) -> str:
+    """Return the name with its prefix and, if ``cache``, the infix of cache channels behind it."""
+    rest = name.removeprefix(prefix)
+    return prefix + ("cache-" if cache and not rest.startswith("cache-") else "") + rest
 
 
 def as_names(channels: str | Iterable[str]) -> list[str]:
     """Return channel names as a list without repetitions, in their order; a str is one name."""
     return [channels] if isinstance(channels, str) else list(dict.fromkeys(channels))
-
-
-def format_template(template: str, instance: Any) -> str:
-    """Return the name that a template such as ``customers.{customer__slug}`` has for an instance.
-
-    A field is an attribute, or several joined by two underscores as in a Django look-up.
-
-    Raises:
-        InvalidEventError: A field has no value, so that the name would be another object's.
-    """
-    parts: list[str] = []
-    for text, field, _, _ in string.Formatter().parse(template):
-        parts.append(text)
-        if field is not None:
-            value = instance
-            for attribute in field.split("__"):
-                value = getattr(value, attribute)
-            if value is None or value == "":
-                raise InvalidEventError(
-                    f"The channel {template!r} needs {field!r}, which {instance!r} has no value for."
-                )
-            parts.append(str(value))
-    return "".join(parts)

@@ -80,11 +80,12 @@ class AppSettings:
     @property
     def PUSHER_ENCRYPTION_MASTER_KEY_BASE64(self) -> str | None:
         """The master key of ``private-encrypted-`` channels: 32 random bytes as base64."""
-        name = "PUSHER_ENCRYPTION_MASTER_KEY_BASE64"
-        key = _text(name, secret=True)
-        if key and _decoded_length(key) != 32:
-            raise _wrong(name, "not 32 bytes of base64", "what `openssl rand -base64 32` prints")
-        return key or None
+        return _master_key("PUSHER_ENCRYPTION_MASTER_KEY_BASE64")
+
+    @property
+    def PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64(self) -> str | None:
+        """The master key before the current one, while events of both are on their way."""
+        return _master_key("PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64")
 
     # The package
 
@@ -235,6 +236,13 @@ def _text(name: str, *, secret: bool = False) -> str:
     if not isinstance(value, str):
         raise _wrong(name, type(value) if secret else value, "a text")
     return value
+
+
+def _master_key(name: str) -> str | None:
+    key = _text(name, secret=True)
+    if key and _decoded_length(key) != 32:
+        raise _wrong(name, "not 32 bytes of base64", "what `openssl rand -base64 32` prints")
+    return key or None
 
 
 def _decoded_length(text: str) -> int:

@@ -36,6 +36,10 @@ class InvalidEventError(ModelPusherException, ValueError):
     """Pusher would refuse this event: a name, a channel, the data or the socket id breaks a rule."""
 
 
+class InvalidUserError(ModelPusherException, ValueError):
+    """Pusher would refuse what describes a user: the id, or the size of what others may know."""
+
+
 class ProviderError(ModelPusherException):
     """A provider could not send.
 

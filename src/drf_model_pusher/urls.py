@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 app_name = "drf_model_pusher"
 
 urlpatterns = [
+    path("auth", AuthorizationView.as_view(), name="auth"),
+    path("user-auth", UserAuthenticationView.as_view(), name="user-auth"),
     path("webhook", ChannelExistenceWebhook.as_view(), name="webhook"),
 ]

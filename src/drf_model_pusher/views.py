@@ -10,6 +10,7 @@ from django.db import models, router, transaction
 from rest_framework.generics import GenericAPIView
 from rest_framework.mixins import CreateModelMixin, UpdateModelMixin
 
+from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
@@ -30,7 +31,12 @@ else:
     _View = object
 
 
-__all__ = ["ChannelExistenceWebhook", "ModelPusherViewMixin"]
+__all__ = [
+    "AuthorizationView",
+    "ChannelExistenceWebhook",
+    "ModelPusherViewMixin",
+    "UserAuthenticationView",
+]
 
 
 class ModelPusherViewMixin(_View):

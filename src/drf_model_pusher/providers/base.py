@@ -76,6 +76,16 @@ class BaseProvider(ABC):
         """
         return None
 
+    def terminate_user(self, user_id: str) -> None:
+        """End all connections that have signed in as this user.
+
+        Optional: without it, connections end when their clients leave.
+
+        Raises:
+            ProviderError: The service could not be told.
+        """
+        raise ProviderError(f"{type(self).__qualname__} cannot end connections")
+
 
 def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
     """Return this process's instance of a provider class; by default the one of the settings."""

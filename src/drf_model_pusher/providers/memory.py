@@ -18,6 +18,13 @@ class MemoryProvider(BaseProvider):
     events: ClassVar[list[PusherEvent]] = []
     """What was sent, oldest first; ``events.clear()`` forgets it."""
 
+    terminated: ClassVar[list[str]] = []
+    """The ids of users whose connections were ended; ``terminated.clear()`` forgets them."""
+
+    def terminate_user(self, user_id: str) -> None:
+        """Remember whose connections were ended."""
+        self.terminated.append(user_id)
+
     def trigger(
         self, channels: list[str], event_name: str, data: Any, socket_id: str | None = None
     ) -> None:

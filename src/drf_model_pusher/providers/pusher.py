@@ -90,6 +90,15 @@ class PusherProvider(BaseProvider):
             raise ProviderError("the answer to GET channels has no channels", retryable=True)
         return {name: info if isinstance(info, dict) else {} for name, info in channels.items()}
 
+    def terminate_user(self, user_id: str) -> None:
+        """End all connections that have signed in as this user, with the close code 4009.
+
+        Raises:
+            ProviderError: The service could not be reached, or refused the call.
+        """
+        # The official client's own method leaves /apps/<app id> out of the path.
+        self.request("POST", f"users/{user_id}/terminate_connections")
+
     def request(self, method: str, path: str, params: dict[str, Any] | None = None) -> Any:
         """Call the HTTP API at ``/apps/<app id>/<path>`` and return the decoded answer.
 

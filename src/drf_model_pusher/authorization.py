@@ -1,0 +1,153 @@
+"""Who may subscribe to a channel, and as whom. Nobody may, unless a rule says so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from drf_model_pusher import encryption
+from drf_model_pusher.channels import ChannelKind, is_valid_name
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.events import is_valid_socket_id
+from drf_model_pusher.exceptions import InvalidUserError
+from drf_model_pusher.pushing import encode_data
+from drf_model_pusher.registry import registry
+from drf_model_pusher.rules import ChannelRules
+from drf_model_pusher.signing import sign_channel
+from drf_model_pusher.users import MAX_USER_ID_LENGTH
+from drf_model_pusher.view_rules import (
+    REFUSALS,
+    Refused,
+    is_inactive,
+    permission_rule,
+    view_rule,
+)
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+    from drf_model_pusher.view_rules import ViewRule
+
+logger = logging.getLogger("drf_model_pusher")
+
+#: Bytes of what the members of a presence channel know of each other.
+#: https://pusher.com/docs/channels/using_channels/presence-channels/
+MAX_USER_INFO_BYTES = 1_024
+
+
+class Doorkeeper:
+    """Answers for the channels that one request asks for; no rule is asked twice."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._answers: dict[ViewRule, Request | Refused] = {}
+
+    def admit(self, socket_id: str, channel: str) -> dict[str, str]:
+        """Return what lets the connection into the channel.
+
+        Raises:
+            Refused: It may not come in, or nobody may be asked.
+        """
+        if not is_valid_socket_id(socket_id):
+            raise Refused("the socket id is malformed")
+        backend, reader = self._find(channel)
+        data = presence_data(backend, reader) if _is_presence(channel) else None
+        key, secret = app_settings.PUSHER_KEY, app_settings.PUSHER_SECRET
+        answer = {
+            "auth": sign_channel(
+                key, secret, socket_id=socket_id, channel=channel, channel_data=data
+            )
+        }
+        if data is not None:
+            answer["channel_data"] = data
+        if ChannelKind.of(channel) is ChannelKind.ENCRYPTED:
+            answer["shared_secret"] = encryption.secret_for(socket_id, channel)
+        return answer
+
+    def _find(self, channel: str) -> tuple[ChannelRules, Request]:
+        """Return a backend that grants the channel, and the request as its rule sees it.
+
+        Several backends may push to one channel. Whoever subscribes hears them all, so all that
+        can understand the name must grant it.
+        """
+        if not is_valid_name(channel) or ChannelKind.of(channel) is ChannelKind.PUBLIC:
+            raise Refused("only private, presence and encrypted channels are authorized")
+        granted = [
+            (backend, self._ask(backend, channel, fields))
+            for backend in (backend_class() for backend_class in registry)
+            for fields in backend.readings(channel)
+        ]
+        if not granted:
+            raise Refused("no backend answers for it: see `channels` and `match_channel()`")
+        return granted[0]
+
+    def _ask(self, backend: ChannelRules, channel: str, fields: Mapping[str, str]) -> Request:
+        """Ask all the rules of a backend; return the request as the view sees it."""
+        name = type(backend).__qualname__
+        readers = []
+        if backend.view_class is not None:
+            readers.append(self._ask_view(view_rule(backend, fields)))
+        if backend.permission_classes is not None:
+            readers.append(self._ask_view(permission_rule(backend, fields)))
+        if type(backend).has_channel_permission is not ChannelRules.has_channel_permission:
+            if is_inactive(self._request.user):
+                raise Refused("the user is inactive")
+            self._ask_method(backend, channel, fields)
+            readers.append(self._request)
+        if not readers:
+            raise Refused(
+                f"{name} has no rule: give it a `view_class`, `permission_classes` or a "
+                "`has_channel_permission()`"
+            )
+        return readers[0]
+
+    def _ask_method(self, backend: ChannelRules, channel: str, fields: Mapping[str, str]) -> None:
+        source = f"{type(backend).__qualname__}.has_channel_permission()"
+        try:
+            answer = backend.has_channel_permission(self._request, channel, **fields)
+        except REFUSALS as error:
+            raise Refused(f"{source}: {error!r}") from error
+        # Not merely true: an async method, or a class that is no answer yet, is an object as well.
+        if answer is not True:
+            raise Refused(f"{source} does not return True")
+
+    def _ask_view(self, rule: ViewRule) -> Request:
+        if rule not in self._answers:
+            try:
+                self._answers[rule] = rule.ask(self._request)
+            except Refused as refused:
+                self._answers[rule] = refused
+        answer = self._answers[rule]
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+
+def presence_data(backend: ChannelRules, request: Request) -> str:
+    """Return the ``channel_data`` of the user of a request, as the text that is signed.
+
+    Raises:
+        Refused: There is no user.
+        InvalidUserError: Pusher would refuse what the backend tells of the user.
+    """
+    if not getattr(request.user, "is_authenticated", False):
+        raise Refused("a presence channel is for users who are signed in")
+    data: Any = backend.get_presence_data(request)
+    source = f"{type(backend).__qualname__}.get_presence_data()"
+    user_id = data.get("user_id") if isinstance(data, dict) else None
+    if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_USER_ID_LENGTH:
+        raise InvalidUserError(
+            f"{source} needs a `user_id`: a text of 1 to {MAX_USER_ID_LENGTH} characters."
+        )
+    text = encode_data(data)
+    if (size := len(text.encode())) > MAX_USER_INFO_BYTES:
+        raise InvalidUserError(
+            f"{source} has {size:,} bytes of JSON; Pusher allows {MAX_USER_INFO_BYTES:,}: "
+            "tell less of each user."
+        )
+    return text
+
+
+def _is_presence(channel: str) -> bool:
+    return ChannelKind.of(channel) is ChannelKind.PRESENCE

@@ -1,0 +1,124 @@
+"""The endpoints that pusher-js asks before it subscribes, and before it signs in."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from rest_framework.exceptions import ParseError, PermissionDenied
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from drf_model_pusher.authorization import Doorkeeper
+from drf_model_pusher.authorization_requests import AuthorizationSerializer, SignInSerializer
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.pushing import encode_data
+from drf_model_pusher.signing import sign_user
+from drf_model_pusher.users import display_name, user_id
+from drf_model_pusher.view_rules import Refused, is_inactive
+
+logger = logging.getLogger("drf_model_pusher")
+
+
+class _PusherView(APIView):
+    """What both endpoints are: the project's own authentication and throttles, one wire format.
+
+    SessionAuthentication asks for a CSRF token here, as for every POST.
+    """
+
+    # Rules decide, and some let everybody in.
+    permission_classes = (AllowAny,)
+    # pusher-js speaks no other format, whatever the project's API does.
+    parser_classes = (FormParser, JSONParser, MultiPartParser)
+    renderer_classes = (JSONRenderer,)
+    versioning_class = None
+    throttle_scope = "pusher"
+    serializer_class: type[Serializer[Any]]
+
+    def validated(self, request: Request) -> dict[str, Any]:
+        """Return what the request holds; a malformed one is answered with 400."""
+        try:
+            serializer = self.serializer_class(data=request.data)
+        except RecursionError as error:
+            raise ParseError("It is nested too deeply.") from error
+        serializer.is_valid(raise_exception=True)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+
+class AuthorizationView(_PusherView):
+    """Lets a connection into private, presence and encrypted channels, if their rules say so.
+
+    One channel is answered as pusher-js expects: 200 with its ``auth``, or 403. Several, or one in
+    brackets, are answered as its plugin pusher-js-auth expects: always 200, with a status of each.
+    """
+
+    serializer_class = AuthorizationSerializer
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Authorize one channel or several."""
+        asked = self.validated(request)
+        doorkeeper = Doorkeeper(request)
+        socket_id, names = asked["socket_id"], asked["channel_name"]
+        if isinstance(names, str):
+            return Response(self._admit(doorkeeper, socket_id, names))
+        return Response(
+            {socket_id: {name: self._each(doorkeeper, socket_id, name) for name in names}}
+        )
+
+    def _each(self, doorkeeper: Doorkeeper, socket_id: str, channel: str) -> dict[str, Any]:
+        try:
+            return {"status": 200, "data": self._admit(doorkeeper, socket_id, channel)}
+        except PermissionDenied as denied:
+            return {"status": denied.status_code, "data": {"detail": denied.detail}}
+
+    def _admit(self, doorkeeper: Doorkeeper, socket_id: str, channel: str) -> dict[str, str]:
+        try:
+            return doorkeeper.admit(socket_id, channel)
+        except Refused as refused:
+            raise _denied(refused) from refused
+
+
+class UserAuthenticationView(_PusherView):
+    """Signs the connection of a user in, for ``pusher.signin()``."""
+
+    # For subclasses
+
+    serializer_class = SignInSerializer
+
+    def get_user_info(self, request: Request) -> dict[str, Any]:
+        """Return what those who watch the user may know."""
+        return {"name": display_name(request.user)}
+
+    def get_watchlist(self, request: Request) -> list[str]:
+        """Return the ids of users whose coming and going this one is told of, 100 at most."""
+        return []
+
+    # You should not need to override
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Sign the user in."""
+        socket_id = self.validated(request)["socket_id"]
+        if not getattr(request.user, "is_authenticated", False):
+            raise _denied(Refused("nobody is signed in"))
+        if is_inactive(request.user):
+            raise _denied(Refused("the user is inactive"))
+        data = {"id": user_id(request.user), "user_info": self.get_user_info(request)}
+        if watchlist := self.get_watchlist(request):
+            data["watchlist"] = [str(each) for each in watchlist]
+        text = encode_data(data)
+        key, secret = app_settings.PUSHER_KEY, app_settings.PUSHER_SECRET
+        auth = sign_user(key, secret, socket_id=socket_id, user_data=text)
+        return Response({"auth": auth, "user_data": text})
+
+
+def _denied(refused: Refused) -> PermissionDenied:
+    """Return the one answer for absent and forbidden; only DEBUG tells them apart."""
+    logger.debug("authorization refused reason=%s", refused)
+    return PermissionDenied(str(refused) if settings.DEBUG else None)

@@ -1,0 +1,58 @@
+"""The secrets of encrypted channels, and changing the key that they come from."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+from django.core.cache import caches
+
+from drf_model_pusher.channels import is_cache_channel
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.signing import shared_secret
+
+#: Seconds in which several events that a client could not read are one failure.
+_TOGETHER = 1.0
+
+#: Seconds that an answer is remembered; longer than any cached event lives (30 minutes).
+_REMEMBERED = 3_600
+
+
+def secret_for(socket_id: str, channel: str) -> str:
+    """Return the secret that a connection needs to read an encrypted channel.
+
+    It comes from the current key. While an older key is set, processes of the old settings may
+    still encrypt with that one, and so are events in Pusher's cache. pusher-js can hold one secret
+    and asks again for each event that it cannot read: then the answer is the other key's, unless
+    it asked a moment ago, as it does when several events fail together.
+    """
+    keys = _master_keys()
+    position = _position(socket_id, channel) % len(keys) if len(keys) > 1 else 0
+    return shared_secret(channel, keys[position])
+
+
+def _master_keys() -> list[bytes]:
+    """Return the current key and, where it is set, the older one."""
+    current = app_settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64
+    if not current:
+        raise DeclarationError(
+            "Encrypted channels need the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64: the output "
+            "of `openssl rand -base64 32`."
+        )
+    older = app_settings.PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64
+    return [base64.b64decode(key) for key in (current, older) if key]
+
+
+def _position(socket_id: str, channel: str) -> int:
+    """Return 0 for the current key or 1 for the older one, and remember the answer."""
+    cache = caches[app_settings.DRF_MODEL_PUSHER_CACHE]
+    entry = f"drf-model-pusher:secret:{socket_id}:{channel}"
+    now = time.time()
+    asked, position, at = cache.get(entry, (0, 0, 0.0))
+    # The first event of a cache channel comes at once, and may be of the older key.
+    is_last_event = asked == 1 and is_cache_channel(channel)
+    if asked and (now - at > _TOGETHER or is_last_event):
+        position = 1 - position
+    cache.set(entry, (asked + 1, position, now), _REMEMBERED)
+    return int(position)

@@ -1,0 +1,78 @@
+"""Template fields as look-ups on a model: the backend's, or one that its foreign keys lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model
+
+from drf_model_pusher.exceptions import DeclarationError
+
+
+def view_model(view_class: Any) -> type[Model] | None:
+    """Return the model of a view, without making the view; None where it does not say."""
+    queryset = getattr(view_class, "queryset", None)
+    if queryset is not None:
+        model: type[Model] | None = queryset.model
+        return model
+    serializer_class = getattr(view_class, "serializer_class", None)
+    return getattr(getattr(serializer_class, "Meta", None), "model", None)
+
+
+def lookups_on(
+    target: type[Model], model: type[Model], fields: Mapping[str, str]
+) -> dict[str, str]:
+    """Return fields of one model as look-ups on it, or on one that its foreign keys lead to.
+
+    Raises:
+        DeclarationError: They do not lead there.
+    """
+    if same(target, model):
+        return {plain(target, field): text for field, text in fields.items()}
+    lookups = {}
+    for field, text in fields.items():
+        if (rest := path_to(target, model, field)) is None:
+            raise DeclarationError(
+                f"The channel field {field!r} of {model.__name__} is not about a "
+                f"{target.__name__}, which the view shows: give the backend a `view_class` for "
+                f"{model.__name__}, or write a `has_channel_permission()`."
+            )
+        lookups[rest] = text
+    return lookups
+
+
+def path_to(target: type[Model], model: type[Model], field: str) -> str | None:
+    """Return what is left of a look-up such as ``board__slug`` where it reaches the target."""
+    head, _, rest = field.partition("__")
+    if head == "pk":
+        return None
+    relation: Any = model._meta.get_field(head)
+    related = relation.related_model
+    if related is None or not relation.concrete:
+        return None
+    if head == relation.attname:  # "board_id"
+        return plain(target, relation.target_field.name) if same(related, target) else None
+    if same(related, target):
+        return plain(target, rest or "pk")
+    return path_to(target, related, rest) if rest else None
+
+
+def plain(model: type[Model], field: str) -> str:
+    """Return a look-up, ``pk`` for the primary key by whatever name."""
+    return "pk" if field == model._meta.pk.name else field
+
+
+def is_unique(model: type[Model], field: str) -> bool:
+    """Say whether a value of the field names one object at most."""
+    if "__" in field:
+        return False
+    if field == "pk":
+        return True
+    found: Any = model._meta.get_field(field)
+    return bool(found.concrete and found.unique)
+
+
+def same(one: type[Model], other: type[Model]) -> bool:
+    """Say whether two models are one, but for proxies."""
+    return one._meta.concrete_model is other._meta.concrete_model

@@ -1,0 +1,94 @@
+"""Users as Pusher knows them: their ids, events for one of them, and ending their connections."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from drf_model_pusher.channels import is_valid_name
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.exceptions import InvalidUserError, ProviderError
+from drf_model_pusher.providers import get_provider
+from drf_model_pusher.pushing import make_event, push_event
+
+logger = logging.getLogger("drf_model_pusher")
+
+#: https://pusher.com/docs/channels/library_auth_reference/auth-signatures/
+MAX_USER_ID_LENGTH = 128
+
+USER_CHANNEL_PREFIX = "#server-to-user-"
+
+
+def user_id(user: Any) -> str:
+    """Return the id that Pusher knows a user by: the primary key, as text.
+
+    Raises:
+        InvalidUserError: The primary key cannot stand in the name of the user's own channel.
+    """
+    text = str(user.pk)
+    if user.pk is None or not is_valid_name(text) or len(text) > MAX_USER_ID_LENGTH:
+        raise InvalidUserError(
+            f"The primary key {text[:40]!r} of a {type(user).__name__} is no user id for Pusher: "
+            f"that has 1 to {MAX_USER_ID_LENGTH} of the letters a-z and A-Z, digits and -_=@,.;"
+        )
+    return text
+
+
+def display_name(user: Any) -> str:
+    """Return the full name of a user, or the user name where there is none."""
+    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    return full_name or user.get_username()
+
+
+def send_to_user(user: Any, event_name: str, data: Any, *, using: str | None = None) -> None:
+    """Push an event to all connections of one signed-in user, after the commit.
+
+    Args:
+        user: The user.
+        event_name: As ``pusher.user.bind()`` names it in the browser.
+        data: Anything that a DRF response could carry.
+        using: The alias of the database whose transaction decides.
+    """
+    channel = USER_CHANNEL_PREFIX + user_id(user)
+    if not app_settings.DRF_MODEL_PUSHER_DISABLED:
+        push_event(make_event([channel], event_name, data), using=using)
+
+
+def terminate_user(user: Any) -> None:
+    """End, now, the connections that have signed in as this user.
+
+    The close code is 4009, upon which pusher-js does not connect again by itself.
+
+    Raises:
+        ProviderError: The service could not be told; the connections may live on.
+    """
+    if not app_settings.DRF_MODEL_PUSHER_DISABLED:
+        get_provider().terminate_user(user_id(user))
+
+
+def revoke(user: Any, *, using: str | None = None) -> None:
+    """End a user's connections once the current transaction is committed.
+
+    Call it where a right is taken away: a subscription that was granted lasts as long as its
+    connection, and whoever connects again must pass the rules again. A failure is logged and never
+    raised, because the right is gone already. It reaches signed-in connections only.
+
+    Args:
+        user: Whose right was taken away.
+        using: The alias of the database whose transaction decides.
+    """
+    transaction.on_commit(partial(_terminate_or_log, user), using=using)
+
+
+def _terminate_or_log(user: Any) -> None:
+    for attempt in (1, 2, 3):
+        try:
+            return terminate_user(user)
+        except ProviderError as error:
+            if error.retryable and attempt < 3:
+                continue
+            logger.error("connections not ended user=%s error=%s", user.pk, error)  # noqa: TRY400
+            return None
