@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.exceptions import ParseError, PermissionDenied
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
@@ -21,7 +22,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.pushing import encode_data
 from drf_model_pusher.signing import sign_user
 from drf_model_pusher.users import display_name, user_id
-from drf_model_pusher.view_rules import Refused, is_inactive
+from drf_model_pusher.view_rules import Refused, is_inactive, keep_session_user
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -40,6 +41,11 @@ class _PusherView(APIView):
     versioning_class = None
     throttle_scope = "pusher"
     serializer_class: type[Serializer[Any]]
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Remember the user of the session, whom authentication here may replace."""
+        keep_session_user(request)
+        return super().initialize_request(request, *args, **kwargs)
 
     def validated(self, request: Request) -> dict[str, Any]:
         """Return what the request holds; a malformed one is answered with 400."""

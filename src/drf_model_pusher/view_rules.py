@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db import NotSupportedError
 from django.db.models import Model, QuerySet
 from django.db.models.sql import Query
 from django.http import Http404, HttpRequest, QueryDict
@@ -40,6 +41,8 @@ REFUSALS = (
     ValidationError,
     ValueError,
     TypeError,
+    # A queryset that cannot be filtered any more: a union, or a slice.
+    NotSupportedError,
 )
 
 _OWN_HANDLERS = {"retrieve": mixins.RetrieveModelMixin.retrieve, "list": mixins.ListModelMixin.list}
@@ -145,7 +148,8 @@ class ViewRule:
         """
         known = asking
         if self.own_identity and not _authenticates_alike(view, asking):
-            known = Request(asking._request, authenticators=view.get_authenticators())
+            posted = _as_sent(asking._request)
+            known = Request(posted, authenticators=view.get_authenticators())
         try:
             user, auth = known.user, known.auth
         except APIException as error:
@@ -267,7 +271,7 @@ def as_get(request: HttpRequest, topic: str) -> HttpRequest:
 
     Query and body of the request are its sender's choice and no part of what is asked.
     """
-    get: Any = copy.copy(request)
+    get = _as_sent(request)
     get.__dict__.pop("headers", None)
     get.__dict__.pop("accepted_types", None)
     get.resolver_match = None
@@ -281,6 +285,22 @@ def as_get(request: HttpRequest, topic: str) -> HttpRequest:
     get.META = {key: value for key, value in request.META.items() if key not in body}
     get.META |= {"REQUEST_METHOD": "GET", "QUERY_STRING": "", "PATH_INFO": get.path}
     return get  # type: ignore[no-any-return]
+
+
+def keep_session_user(request: Any) -> None:
+    """Remember the user whom Django's middleware found.
+
+    DRF writes whomever it authenticates into Django's request. A view that takes sessions only
+    would find the user of a token there, and take it for that of a session.
+    """
+    request._drf_model_pusher_user = getattr(request, "user", None)
+
+
+def _as_sent(request: HttpRequest) -> Any:
+    """Return a copy of a request with the user of its session, or with nobody."""
+    sent: Any = copy.copy(request)
+    sent.user = getattr(request, "_drf_model_pusher_user", None)
+    return sent
 
 
 @cache
