@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 
@@ -24,7 +25,7 @@ class EventCache:
         self._ttl = ttl
         self._size = size
         self._miss_interval = miss_interval
-        self._events: dict[str, CachedEvent] = {}
+        self._events: OrderedDict[str, CachedEvent] = OrderedDict()
         self._misses: dict[str, float] = {}
 
     def put(self, channel: str, frame: str, data: str, now: float) -> None:
@@ -33,8 +34,7 @@ class EventCache:
         self._misses.pop(channel, None)
         self._events[channel] = CachedEvent(frame=frame, data=data, expires=now + self._ttl)
         if len(self._events) > self._size:
-            # Dicts keep the order of insertion: the first is the oldest.
-            del self._events[next(iter(self._events))]
+            self._events.popitem(last=False)
 
     def get(self, channel: str, now: float) -> CachedEvent | None:
         """Return the channel's last event, unless it is too old."""
@@ -52,7 +52,7 @@ class EventCache:
         """Forget what is too old."""
         # All live equally long, so the old ones stand in front.
         while self._events and next(iter(self._events.values())).expires <= now:
-            del self._events[next(iter(self._events))]
+            self._events.popitem(last=False)
         self._misses = {
             channel: time
             for channel, time in self._misses.items()

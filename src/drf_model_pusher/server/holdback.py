@@ -6,6 +6,7 @@ a leaving for up to three seconds, and drops both if the return comes in time.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,8 @@ class Holdback:
     def __init__(self, emit: Callable[[WebhookEvent], None], hold: float) -> None:
         self.emit = emit
         self._hold = hold
-        self._held: dict[tuple[str, str | None], tuple[float, WebhookEvent]] = {}
+        # Ordered, because taking many from the front of a plain dict is slow.
+        self._held: OrderedDict[tuple[str, str | None], tuple[float, WebhookEvent]] = OrderedDict()
 
     def occupied(self, channel: str) -> None:
         """Report a channel's first subscriber, unless its last one left a moment ago."""

@@ -86,10 +86,11 @@ def decode(text: str | bytes) -> Any:
     """Return the value of a JSON text, more strictly than ``json.loads``.
 
     Raises:
-        ValueError: It is not JSON, is nested too deeply, or has a number that JSON cannot carry on.
+        ValueError: It is not JSON in UTF-8, is nested too deeply, or has a number that JSON cannot
+            carry on.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -232,3 +233,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is too large a number")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)

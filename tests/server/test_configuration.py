@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from drf_model_pusher.exceptions import SettingError
+from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.configuration import configured_apps, configured_limits
+
+APP = {"id": 1, "key": "k", "secret": "s"}
+
+
+class TestApps:
+    def test_without_any_it_is_the_projects_own(self, settings):
+        settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS = ["http://127.0.0.1:8000/pusher/webhook/"]
+        assert configured_apps() == [
+            Application(
+                id=settings.PUSHER_APP_ID,
+                key=settings.PUSHER_KEY,
+                secret=settings.PUSHER_SECRET,
+                webhooks=("http://127.0.0.1:8000/pusher/webhook/",),
+            )
+        ]
+
+    def test_several_are_as_they_are_written(self, settings):
+        settings.DRF_MODEL_PUSHER_SERVER_APPS = [
+            APP,
+            {"id": "2", "key": "k2", "secret": "s2", "client_events": False, "webhooks": ["http://a"]},
+        ]  # fmt: skip
+        assert configured_apps() == [
+            Application(id="1", key="k", secret="s"),
+            Application(id="2", key="k2", secret="s2", client_events=False, webhooks=("http://a",)),
+        ]
+
+    @pytest.mark.parametrize(
+        ("apps", "hint"),
+        [
+            ({"id": "1"}, "list of dicts"),
+            (["app"], "list of dicts"),
+            ([{"id": "1", "key": "k"}], "give each app its secret"),
+            ([APP | {"colour": "red"}], "subscription_count"),
+            ([APP | {"client_events": "no"}], "make it a bool"),
+            ([APP | {"key": 1}], "make it a str"),
+            ([APP, APP | {"id": "2"}], "its own key"),
+            ([APP, APP | {"key": "other"}], "its own id"),
+        ],
+    )
+    def test_a_mistake_is_told_with_what_to_write(self, settings, apps, hint):
+        settings.DRF_MODEL_PUSHER_SERVER_APPS = apps
+        with pytest.raises(SettingError) as error:
+            configured_apps()
+        assert hint in error.value.hint
+
+    @pytest.mark.parametrize("name", ["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET"])
+    def test_a_missing_credential_is_named(self, settings, name):
+        setattr(settings, name, "")
+        with pytest.raises(SettingError, match=name):
+            configured_apps()
+
+    @pytest.mark.parametrize("value", ["http://a", ["ftp://a"], [1]])
+    def test_webhooks_are_addresses(self, settings, value):
+        settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS = value
+        with pytest.raises(SettingError, match="WEBHOOKS"):
+            configured_apps()
+
+
+class TestLimits:
+    def test_they_are_the_hosted_services(self):
+        assert configured_limits() == Limits()
+        assert (Limits().event_data_bytes, Limits().presence_members) == (10_240, 100)
+
+    def test_each_may_be_changed(self, settings):
+        settings.DRF_MODEL_PUSHER_SERVER_LIMITS = {"presence_members": 500, "cache_ttl": 0.5}
+        assert configured_limits() == Limits(presence_members=500, cache_ttl=0.5)
+
+    @pytest.mark.parametrize(
+        "limits",
+        [[], {"colour": 1}, {"cache_ttl": 0}, {"cache_ttl": "5"}, {"presence_members": 1.5},
+         {"presence_members": True}],
+    )  # fmt: skip
+    def test_a_mistake_is_told(self, settings, limits):
+        settings.DRF_MODEL_PUSHER_SERVER_LIMITS = limits
+        with pytest.raises(SettingError, match="LIMITS"):
+            configured_limits()

@@ -1,0 +1,138 @@
+"""A server in a thread, and the fixture that starts one."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from drf_model_pusher.server.runner import LocalServer
+
+from .client import Client
+
+
+class TestLocalServer:
+    def test_it_starts_in_well_under_a_second_on_this_machine_only(self):
+        start = time.monotonic()
+        with LocalServer() as server:
+            assert time.monotonic() - start < 0.5
+            assert server.url == f"http://127.0.0.1:{server.port}"
+            with pytest.raises(urllib.error.HTTPError) as missing:
+                urllib.request.urlopen(server.url)
+            missing.value.close()
+
+    def test_two_run_side_by_side_and_share_nothing(self):
+        with LocalServer() as one, LocalServer() as two, Client(one) as client:
+            client.subscribe("pub")
+            assert one.port != two.port
+            assert two.record.happenings == []
+
+    def test_nothing_is_left_of_it(self):
+        before = threading.active_count()
+        with LocalServer() as server, Client(server):
+            pass
+        assert threading.active_count() == before
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((server.host, server.port), 1)
+
+    def test_a_port_that_is_taken_is_an_error_at_once(self):
+        with LocalServer() as server, pytest.raises(OSError, match="in use"):
+            LocalServer(port=server.port).start()
+
+    def test_it_starts_again_on_the_same_port(self):
+        with LocalServer() as server, Client(server):
+            pass
+        with LocalServer(port=server.port) as again, Client(again):
+            pass
+
+    def test_clients_can_be_sent_away(self):
+        with LocalServer() as server, Client(server) as client:
+            server.send_clients_away()
+            assert client.close_code() == 4200
+            with Client(server):
+                pass
+
+
+class TestFixture:
+    def test_a_project_uses_it_as_the_documentation_says(self, tmp_path):
+        (tmp_path / "test_orders.py").write_text(
+            textwrap.dedent(
+                """
+                import pusher
+
+                def test_an_update_is_pushed(pusher_server):
+                    library = pusher.Pusher(
+                        pusher_server.app_id, pusher_server.key, pusher_server.secret,
+                        host=pusher_server.host, port=pusher_server.port, ssl=False,
+                    )
+                    library.trigger("orders", "order.update", {"id": 7})
+                    event = pusher_server.wait_for_event("order.update", channel="orders")
+                    assert event.data == {"id": 7}
+                    assert [event.name for event in pusher_server.events] == ["order.update"]
+                    assert pusher_server.url.startswith("http://127.0.0.1:")
+                """
+            )
+        )
+        result = self.run("-p", "drf_model_pusher.pytest_plugin", str(tmp_path))
+        assert "1 passed" in result.stdout, result.stdout
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        plugins = ["-p", "no:django", "-p", "no:randomly", "-p", "no:cacheprovider"]
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", *plugins, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def test_loading_the_plugin_imports_nothing_heavy(self):
+        code = (
+            "import pytest, sys; before = set(sys.modules); "
+            "import drf_model_pusher.pytest_plugin; "
+            "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert result.stdout.split() == ["drf_model_pusher"]
+
+
+PURE = [
+    "application",
+    "cache",
+    "channel",
+    "connection",
+    "conversation",
+    "happening",
+    "holdback",
+    "hub",
+    "presence",
+    "protocol",
+    "queries",
+    "rate",
+    "record",
+    "requests",
+    "signatures",
+    "traffic",
+    "users",
+]
+
+
+def test_the_pure_half_knows_no_sockets_no_event_loop_and_no_settings():
+    """Imported all together, it brings none of these along."""
+    imports = "; ".join(f"import drf_model_pusher.server.{name}" for name in PURE)
+    code = (
+        "import sys; import django.core.exceptions; before = set(sys.modules); "
+        f"{imports}; print(*(set(sys.modules) - before))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    brought = {name.split(".")[0] for name in result.stdout.split()}
+    assert brought.isdisjoint({"asyncio", "socket", "starlette", "uvicorn", "websockets"})
+    assert "django.conf" not in result.stdout.split()
