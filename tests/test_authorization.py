@@ -407,8 +407,9 @@ class TestViews:
         class View(views.BoardViewSet):
             def get_queryset(self):
                 request = self.request
-                seen.append((request.method, dict(request.query_params), dict(request.data),
-                             request.headers["X-Tenant"], self.action, request.user.username))  # fmt: skip
+                asked = (request.method, dict(request.query_params), dict(request.data))
+                as_whom = (request.headers["X-Tenant"], self.action, request.user.username)
+                seen.append(asked + as_whom)
                 return super().get_queryset()
 
         declare(View)

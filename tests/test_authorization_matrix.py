@@ -167,13 +167,16 @@ class TestMatrix:
             board = world.boards[which]
             client = client_of(world, name)
             response = client.get("/boards/")
-            about = {"o.{owner_id}": {"owner": board.owner_id},
-                     "t.{team__slug}": {"team__slug": board.team.slug}, "b": {}}[template]  # fmt: skip
+            about = {
+                "o.{owner_id}": {"owner": board.owner_id},
+                "t.{team__slug}": {"team__slug": board.team.slug},
+                "b": {},
+            }[template]
             all_of_it = set(Board.objects.filter(**about).values_list("pk", flat=True))
             shown = (
                 {each["id"] for each in response.json()} if response.status_code == 200 else set()
             )
-            expected = name == "staff" or bool(all_of_it) and all_of_it <= shown
+            expected = name == "staff" or (bool(all_of_it) and all_of_it <= shown)
             values = {"owner_id": board.owner_id, "team__slug": board.team.slug}
             channel = PREFIXES[kind] + template.format_map(values)
             assert ask(client, channel).status_code == (200 if expected else 403), (name, which)

@@ -88,7 +88,7 @@ class TestMatch:
         assert template.match("a.1.b.2") is None
 
     def test_a_slug_never_forges_the_channel_of_another_object(self):
-        """Else the reader of a customer called "1.orders" would hear of the orders of customer 1."""
+        """Else the reader of a customer "1.orders" would hear of the orders of customer 1."""
         assert (
             ChannelTemplate("private-customers.{slug}").match("private-customers.1.orders") is None
         )
@@ -138,8 +138,8 @@ class TestOverlap:
 class TestText:
     @pytest.mark.parametrize(
         "text",
-        ["a.{", "a.}", "a.{}", "a.{0}", "a.{pk!r}", "a.{pk:d}", "a.{pk.x}", "a.{pk[0]}", "a b", "a/{pk}",
-         "a.{x}{y}", "a.{x}-{y}", "{{a}}"],
+        ["a.{", "a.}", "a.{}", "a.{0}", "a.{pk!r}", "a.{pk:d}", "a.{pk.x}", "a.{pk[0]}", "a b",
+         "a/{pk}", "a.{x}{y}", "a.{x}-{y}", "{{a}}"],
     )  # fmt: skip
     def test_that_is_no_template_is_an_error(self, text):
         with pytest.raises(DeclarationError, match="The channel"):

@@ -23,6 +23,7 @@ class SocketIdField(serializers.Field[str, Any, str, Any]):
     """The id of a connection. It is signed: nothing but digits and one dot may pass."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Return the id as it is."""
         if not (
             isinstance(data, str)
             and len(data) <= _MAX_SOCKET_ID_LENGTH
@@ -48,6 +49,7 @@ class ChannelNamesField(serializers.Field["str | list[str]", Any, Any, Any]):
         return plain + names or serializers.empty
 
     def to_internal_value(self, data: Any) -> str | list[str]:
+        """Return one name as it is, or of several those that can be names."""
         names: list[Any] = data if isinstance(data, list) else [data]
         if not names or not all(isinstance(name, str) for name in names):
             raise serializers.ValidationError("This is not the name of a channel, nor several.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -10,7 +10,9 @@ from django.db import models, router
 
 from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
+from drf_model_pusher.lookups import object_key
+from drf_model_pusher.moves import Before, Move
 from drf_model_pusher.occupancy import Audience, audience
 from drf_model_pusher.oversize import reference
 from drf_model_pusher.pushing import encode_data, fits, make_event, push_event, writer_socket_id
@@ -46,6 +48,9 @@ class PusherBackend(ChannelRules):
     oversize: ClassVar[Literal["refer", "drop"]] = "refer"
     """What becomes of data above the limit: a reference to the object, or nothing and a log line."""
 
+    delete_data: ClassVar[Literal["full", "key"]] = "full"
+    """What a deletion carries: what the serializer renders, or nothing but the look-up."""
+
     class Meta:
         abstract = True
 
@@ -80,7 +85,7 @@ class PusherBackend(ChannelRules):
 
     def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
         """Return channels, event name and data of a change: the whole event, before encoding."""
-        data = self.get_serializer(instance).data
+        data = self._render(event, instance)
         return self._full_names(instance), self.get_event_name(event), data
 
     def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
@@ -133,6 +138,8 @@ class PusherBackend(ChannelRules):
 
     def __init__(self, view: Any = None) -> None:
         self.view = view
+        #: Where the instance was heard of before its update, if the view saw that.
+        self.before: Before | None = None
 
     def push_change(
         self,
@@ -154,9 +161,22 @@ class PusherBackend(ChannelRules):
         """
         if app_settings.DRF_MODEL_PUSHER_DISABLED:
             return
-        heard, name, data = self._heard_packet(event, instance)
-        if not heard.channels:
-            return
+        using = _alias(instance, pre_destroy=pre_destroy)
+        for change, heard, name, data in self._packets(event, instance):
+            if heard.channels:
+                self._push(change, heard, name, data, instance, ignore=ignore, using=using)
+
+    def _push(
+        self,
+        event: str,
+        heard: Audience,
+        name: str,
+        data: Any,
+        instance: Any,
+        *,
+        ignore: bool,
+        using: str | None,
+    ) -> None:
         subject = _subject(instance)
         request = getattr(self.view, "request", None)
         pusher_event = make_event(
@@ -175,17 +195,57 @@ class PusherBackend(ChannelRules):
         if self.oversize == "refer" and not fits(pusher_event):
             small = self.get_oversize_data(event, instance, data)
             pusher_event = replace(pusher_event, data=encode_data(small))
-        push_event(pusher_event, using=_alias(instance, pre_destroy=pre_destroy))
+        push_event(pusher_event, using=using)
 
-    def _heard_packet(self, event: str, instance: Any) -> tuple[Audience, str, Any]:
+    def channels_before(self, instance: Any) -> Before | None:
+        """Return where an object is heard of before it is updated; None for the view's channels."""
+        if self.channels is None and type(self).get_channels is PusherBackend.get_channels:
+            return None
+        try:
+            channels = self._full_names(instance)
+        except InvalidEventError:
+            channels = []  # it was in no channel that there is
+        return Before(channels=channels, key=object_key(instance, self.view))
+
+    def _packets(self, event: str, instance: Any) -> Iterator[tuple[str, Audience, str, Any]]:
+        """Go through what a change is to its channels: one event, or those of a move."""
+        if self.before is None or event != "update":
+            yield event, *self._heard_packet(event, instance)
+            return
+        names = self._full_names(instance)
+        move = Move.between(self.before.channels, names)
+        if move.left:
+            # The key alone: its readers may not read what the object has become.
+            heard = audience(move.left, self.provider_class)
+            yield "delete", heard, self.get_event_name("delete"), self.before.key
+        if move.joined:
+            yield "create", *self._heard_packet("create", instance, names, move.joined.__contains__)
+        if not move.joined or len(names) > len(move.joined):
+            stayed = [name for name in names if name not in move.joined]
+            yield event, *self._heard_packet(event, instance, names, stayed.__contains__)
+
+    def _heard_packet(
+        self,
+        event: str,
+        instance: Any,
+        names: Sequence[str] | None = None,
+        keep: Callable[[str], bool] | None = None,
+    ) -> tuple[Audience, str, Any]:
         """Return a packet for those channels that somebody may listen to; else render nothing."""
         if type(self).get_packet is not PusherBackend.get_packet:
             channels, name, data = self.get_packet(event, instance)
             # A private event never leaves on a public channel, whatever one's own packet says.
-            return audience(self._with_prefix(channels), self.provider_class), name, data
-        heard = audience(self._full_names(instance), self.provider_class)
-        data = self.get_serializer(instance).data if heard.channels else None
+            channels = list(filter(keep, self._with_prefix(channels)))
+            return audience(channels, self.provider_class), name, data
+        channels = list(filter(keep, self._full_names(instance) if names is None else names))
+        heard = audience(channels, self.provider_class)
+        data = self._render(event, instance) if heard.channels else None
         return heard, self.get_event_name(event), data
+
+    def _render(self, event: str, instance: Any) -> Any:
+        if event == "delete" and self.delete_data == "key":
+            return object_key(instance, self.view)
+        return self.get_serializer(instance).data
 
     def _full_names(self, instance: Any) -> list[str]:
         return self._with_prefix(self.get_channels(instance=instance))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Model
 
+from drf_model_pusher.channel_templates import value_of
 from drf_model_pusher.exceptions import DeclarationError
 
 
@@ -76,3 +77,13 @@ def is_unique(model: type[Model], field: str) -> bool:
 def same(one: type[Model], other: type[Model]) -> bool:
     """Say whether two models are one, but for proxies."""
     return one._meta.concrete_model is other._meta.concrete_model
+
+
+def object_key(instance: Any, view: Any = None) -> dict[str, Any]:
+    """Return what an object is known by: the view's look-up if it is its view, or primary key."""
+    if not isinstance(instance, Model):
+        return {}
+    lookup = getattr(view, "lookup_field", "pk")
+    if lookup == "pk" or not isinstance(instance, view.get_pusher_model()):
+        lookup = instance._meta.pk.name
+    return {lookup: value_of(instance, lookup)}

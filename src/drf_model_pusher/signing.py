@@ -1,8 +1,8 @@
 """The signatures and secrets that let a connection in. Pure.
 
-Whoever calls these has decided that the connection may come in, and has checked ``socket_id`` and the
-channel's name first: the signed text joins them by colons, so that a ``socket_id`` of
-``1.1:presence-room`` would be a signature for another channel.
+Whoever calls these has decided that the connection may come in, and has checked ``socket_id`` and
+the channel's name first: the signed text joins them by colons, so that a ``socket_id`` of
+``1.1:presence-room`` would give a signature for another channel.
 
 https://pusher.com/docs/channels/library_auth_reference/auth-signatures/
 """

@@ -19,6 +19,9 @@ logger = logging.getLogger("drf_model_pusher")
 #: https://pusher.com/docs/channels/library_auth_reference/auth-signatures/
 MAX_USER_ID_LENGTH = 128
 
+#: How often the service is told that connections are to end; nobody else will.
+_ATTEMPTS = 3
+
 USER_CHANNEL_PREFIX = "#server-to-user-"
 
 
@@ -84,11 +87,11 @@ def revoke(user: Any, *, using: str | None = None) -> None:
 
 
 def _terminate_or_log(user: Any) -> None:
-    for attempt in (1, 2, 3):
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return terminate_user(user)
+            terminate_user(user)
         except ProviderError as error:
-            if error.retryable and attempt < 3:
+            if error.retryable and attempt < _ATTEMPTS:
                 continue
             logger.error("connections not ended user=%s error=%s", user.pk, error)  # noqa: TRY400
-            return None
+        return

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rest_framework.viewsets import ModelViewSet
 
     from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.moves import Before
 
     # What the mixin is mixed into: for type checkers only.
     _View = ModelViewSet[Any]
@@ -100,6 +101,8 @@ class ModelPusherViewMixin(_View):
             return
         model = type(instance) if isinstance(instance, models.Model) else None
         for backend in self.get_pusher_backends(model):
+            if event == self.PUSH_UPDATE:
+                backend.before = self._pop_before(backend, instance)
             backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
     def push(
@@ -138,7 +141,8 @@ class ModelPusherViewMixin(_View):
             self.push_changes(self.PUSH_CREATE, serializer.instance)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        """Update, then push."""
+        """Update, then push; to channels that lose or gain the object, that it left or came."""
+        self._remember(serializer.instance)
         super().perform_update(serializer)
         self._share(serializer, UpdateModelMixin, "update")
         if self.push_updates:
@@ -151,6 +155,24 @@ class ModelPusherViewMixin(_View):
             if self.push_deletions:
                 self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
             super().perform_destroy(instance)
+
+    #: Where objects were heard of before the update that is under way.
+    _before: dict[Any, Before] | None = None
+
+    def _pop_before(self, backend: PusherBackend, instance: Any) -> Before | None:
+        # Once: another push of the same update is no second move.
+        return (self._before or {}).pop((type(backend), getattr(instance, "pk", None)), None)
+
+    def _remember(self, instance: Any) -> None:
+        """Keep in mind which channels an object is in, before it is updated."""
+        self._before = {}
+        if not self.push_updates or app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return
+        for each in instance if isinstance(instance, list) else [instance]:
+            if isinstance(each, models.Model):
+                for backend in self.get_pusher_backends(type(each)):
+                    if before := backend.channels_before(each):
+                        self._before[type(backend), each.pk] = before
 
     #: The serializer whose data will be the response, where nothing can change it until then.
     response_serializer: BaseSerializer[Any] | None = None
