@@ -18,11 +18,13 @@ class DrfModelPusherConfig(AppConfig):
     def ready(self) -> None:
         """Import the backends of every installed app."""
         from drf_model_pusher import log
+        from drf_model_pusher.channel_checks import check_channels
         from drf_model_pusher.checks import check_occupancy, check_settings, check_threads
 
         register(check_settings)
         register(check_threads)
         register(check_occupancy)
+        register(check_channels)
         log.connect()
         file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
         autodiscover_modules(file.removesuffix(".py").replace("/", "."))

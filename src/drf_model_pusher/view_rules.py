@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
@@ -92,6 +92,15 @@ class ViewRule:
         """Return what a viewset calls the GET."""
         return "list" if self.pin is None else "retrieve"
 
+    def problem(self) -> str | None:
+        """Return why this rule will never grant anything, or None."""
+        view = self.view_class
+        if not hasattr(view, self.action) or "get" not in view.http_method_names:
+            return f"{view.__qualname__} answers no GET with {self.action}()"
+        if self.pin is None and self._is_opaque() and not self.lists_queryset:
+            return f"{view.__qualname__} has a list() of its own, which may not show its queryset"
+        return None
+
     def ask(self, asking: Request) -> Request:
         """Return the GET that would be answered.
 
@@ -101,10 +110,8 @@ class ViewRule:
         Raises:
             Refused: It would not be answered.
         """
-        if not self._has_handler():
-            raise Refused(
-                f"{self.view_class.__qualname__} answers no GET of the {self.action} kind"
-            )
+        if problem := self.problem():
+            raise Refused(problem)
         view = self._view(asking)
         try:
             if self._is_opaque():
@@ -185,22 +192,14 @@ class ViewRule:
         all_there_are = queryset.model._base_manager.using(queryset.db).filter(**wanted)
         return not all_there_are.exclude(pk__in=shown.values("pk")).exists()
 
-    def _has_handler(self) -> bool:
-        view = self.view_class
-        return hasattr(view, self.action) and "get" in view.http_method_names
-
     def _is_opaque(self) -> bool:
+        """Say whether the answer to a GET depends on code that only a GET runs."""
         view: Any = self.view_class
-        opaque = (
+        return (
             getattr(view, self.action) is not _OWN_HANDLERS[self.action]
             or view.dispatch is not APIView.dispatch
             or (not issubclass(view, ViewSetMixin) and view.get not in _OWN_GETS)
         )
-        if opaque and self.pin is None and not self.lists_queryset:
-            raise PermissionDenied(
-                "its list() is its own, and may show less than its queryset; see `lists_queryset`"
-            )
-        return opaque
 
     def _really_get(self, asking: Request) -> None:
         view: Any = self.view_class
@@ -217,24 +216,34 @@ def view_rule(backend: ChannelRules, fields: Mapping[str, str]) -> ViewRule:
     Raises:
         DeclarationError: The fields are not about objects of that view.
     """
+    rule = view_rule_of(backend, fields)
+    kwargs = backend.get_view_kwargs(**fields)
+    if rule.pin is not None:
+        view_class, text = rule.view_class, dict(rule.lookups)[rule.pin]
+        lookup = view_class.lookup_field
+        kwargs[view_class.lookup_url_kwarg or lookup] = (
+            text
+            if rule.pin == plain(rule.model, lookup)
+            else _translate(rule.model, rule.pin, text, lookup)
+        )
+    return replace(rule, kwargs=tuple(kwargs.items()))
+
+
+def view_rule_of(backend: ChannelRules, fields: Mapping[str, str]) -> ViewRule:
+    """Return the rule without its keyword arguments: what the declaration alone can tell.
+
+    Raises:
+        DeclarationError: The fields are not about objects of that view.
+    """
     view_class: Any = backend.view_class
     model = view_model(view_class) or backend.model
     lookups = lookups_on(model, backend.model, fields)
-    kwargs = backend.get_view_kwargs(**fields)
-    pin = pin_of(view_class, model, lookups)
-    if pin is not None:
-        lookup = view_class.lookup_field
-        kwargs[view_class.lookup_url_kwarg or lookup] = (
-            lookups[pin]
-            if pin == plain(model, lookup)
-            else _translate(model, pin, lookups[pin], lookup)
-        )
     return ViewRule(
         view_class=view_class,
         model=model,
         lookups=tuple(lookups.items()),
-        kwargs=tuple(kwargs.items()),
-        pin=pin,
+        kwargs=(),
+        pin=pin_of(view_class, model, lookups),
         lists_queryset=backend.lists_queryset,
     )
 

@@ -1,0 +1,155 @@
+"""What is wrong with a declaration is said before a request meets it."""
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework import generics, permissions, viewsets
+from rest_framework.response import Response
+
+from drf_model_pusher.backends import EncryptedPusherBackend, PrivatePusherBackend, PusherBackend
+from drf_model_pusher.channel_checks import check_channels
+from tests.boards import views
+from tests.boards.models import Board
+from tests.boards.serializers import BoardSerializer, TaskSerializer
+
+pytestmark = pytest.mark.usefixtures("own_registry")
+
+
+def declare(*channels, base=PrivatePusherBackend, **attributes):
+    attributes = {
+        "serializer_class": BoardSerializer,
+        "channels": list(channels) or None,
+        "view_class": views.BoardViewSet,
+    } | attributes
+    return type("Boards", (base,), attributes)
+
+
+def found():
+    messages = check_channels()
+    assert all(message.hint for message in messages)
+    return [message.id.removeprefix("drf_model_pusher.") for message in messages]
+
+
+def test_sound_declarations_are_silent():
+    declare("boards.{pk}", "owners.{owner_id}", "slugs.{slug}")
+    declare("tasks.{board_id}", "t.{board__slug}.all", serializer_class=TaskSerializer)
+    declare("public.{pk}", "public.{slug}", base=PusherBackend, view_class=None)
+    assert found() == []
+
+
+def test_django_runs_them():
+    from django.core.checks import run_checks
+
+    declare("boards.{")
+    assert "drf_model_pusher.E010" in [message.id for message in run_checks()]
+
+
+@pytest.mark.parametrize("text", ["boards.{", "boards {pk}", "{a}{b}"])
+def test_a_text_that_is_no_template(text):
+    declare(text)
+    assert found() == ["E010"]
+
+
+@pytest.mark.parametrize("text", ["boards.{nmae}", "boards.{nmae__pk}"])
+def test_a_field_that_is_not_there(text):
+    declare(text, view_class=None)
+    assert found() == ["E011"]
+
+
+@pytest.mark.parametrize(
+    ("text", "serializer"),
+    [
+        ("owners.{owner__username}", BoardSerializer),
+        ("tasks.{text}", TaskSerializer),
+        ("teams.{team_id}", BoardSerializer),  # null
+        ("teams.{team__slug}", BoardSerializer),
+        ("tasks.{board}", TaskSerializer),  # an object, not its key
+        ("users.{owner__date_joined}", BoardSerializer),
+    ],
+)
+def test_a_field_whose_values_may_not_fit_into_a_name(text, serializer):
+    declare(text, serializer_class=serializer, view_class=None)
+    assert found() == ["W010"]
+
+
+def test_two_rules_for_one_template():
+    declare("boards.{pk}")
+    declare("boards.{pk}", view_class=views.StaffBoardViewSet)
+    assert found() == ["E012"]
+
+
+@pytest.mark.parametrize("other", ["boards.{slug}", "boards.all", "{pk}.{slug}"])
+def test_two_templates_that_share_names(other):
+    declare("boards.{pk}", other)
+    assert found() == ["E012"]
+
+
+def test_one_rule_for_two_backends_of_one_template():
+    declare("boards.{pk}")
+    declare("boards.{board_id}", serializer_class=TaskSerializer)
+    assert found() == []
+
+
+def test_the_same_permissions_about_two_models():
+    rule = {"view_class": None, "permission_classes": [permissions.IsAuthenticated]}
+    declare("x.{pk}", **rule)
+    declare("x.{pk}", serializer_class=TaskSerializer, **rule)
+    assert found() == ["E012"]
+
+
+def test_a_view_of_another_model():
+    class Users(viewsets.ReadOnlyModelViewSet):
+        queryset = User.objects.all()
+
+    declare("boards.{slug}", view_class=Users)
+    assert found() == ["E013"]
+
+
+def test_a_view_without_the_get_that_is_asked():
+    class Lists(generics.ListAPIView):
+        queryset = Board.objects.all()
+
+    declare("boards.{pk}", view_class=Lists)
+    assert found() == ["E013"]
+
+
+def test_a_view_with_a_list_of_its_own():
+    class Lists(views.BoardViewSet):
+        def list(self, request):
+            return Response([])
+
+    declare("owners.{owner_id}", view_class=Lists)
+    assert found() == ["E013"]
+    declare("their.{owner_id}", view_class=Lists, lists_queryset=True)
+    assert found() == ["E013"]
+
+
+class TestNoRule:
+    def test_is_told_where_our_endpoint_decides(self, settings):
+        declare("boards.{pk}", view_class=None)
+        assert found() == []
+        settings.ROOT_URLCONF = "tests.urls_of_boards"
+        assert found() == ["W011"]
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            {"permission_classes": []},
+            {"has_channel_permission": lambda self, request, channel, **fields: True},
+        ],
+    )
+    def test_is_none_of_the_other_rules(self, settings, rule):
+        settings.ROOT_URLCONF = "tests.urls_of_boards"
+        declare("boards.{pk}", view_class=None, **rule)
+        assert found() == []
+
+    def test_is_no_matter_of_public_channels(self, settings):
+        settings.ROOT_URLCONF = "tests.urls_of_boards"
+        declare("boards.{pk}", view_class=None, base=PusherBackend)
+        assert found() == []
+
+
+def test_an_encrypted_channel_without_a_key(settings):
+    declare("boards.{pk}", base=EncryptedPusherBackend)
+    assert found() == ["E014"]
+    settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
+    assert found() == []
