@@ -1,0 +1,50 @@
+"""A client of Pusher's protocol for a terminal instead of a browser."""
+
+import json
+import socket
+import time
+
+from websockets.sync.client import connect
+
+
+class Subscriber:
+    """One connection, subscribed to one public channel inside its ``with`` block."""
+
+    def __init__(self, host, port, key, channel):
+        self.channel = channel
+        # A socket of our own, since a proxy that the environment names is not for this machine.
+        self._connection = connect(
+            f"ws://{host}:{port}/app/{key}?protocol=7&client=demo&version=1.0",
+            sock=socket.create_connection((host, port)),
+        )
+
+    def __enter__(self):
+        self._connection.__enter__()
+        self._wait_for("pusher:connection_established", 5)
+        self._send("pusher:subscribe", {"channel": self.channel})
+        self._wait_for("pusher_internal:subscription_succeeded", 5)
+        return self
+
+    def __exit__(self, *error):
+        self._connection.__exit__(*error)
+
+    def receive(self, timeout):
+        """Return name and data of the channel's next event, or None when time is over."""
+        deadline = time.monotonic() + timeout
+        try:
+            while True:
+                message = json.loads(self._connection.recv(max(0, deadline - time.monotonic())))
+                if message["event"] == "pusher:ping":
+                    self._send("pusher:pong", {})
+                elif message.get("channel") == self.channel:
+                    # The protocol sends data as JSON text inside the JSON of the frame.
+                    return message["event"], json.loads(message["data"])
+        except TimeoutError:
+            return None
+
+    def _send(self, event, data):
+        self._connection.send(json.dumps({"event": event, "data": data}))
+
+    def _wait_for(self, event, timeout):
+        while json.loads(self._connection.recv(timeout))["event"] != event:
+            pass
