@@ -1,6 +1,6 @@
-"""A process that posts orders for some seconds and prints how many were answered.
+"""A process that posts orders for some seconds and prints how many were created, and the seconds.
 
-    python -m benchmarks.load PORT VARIANT SECONDS CONNECTIONS
+Run as ``python -m benchmarks.load PORT VARIANT SECONDS CONNECTIONS``.
 """
 
 from __future__ import annotations

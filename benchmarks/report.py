@@ -7,11 +7,12 @@ import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+TIMES = "\N{MULTIPLICATION SIGN}"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -41,11 +42,13 @@ class Findings:
     goals: list[Goal] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
 
-    def at_most(self, what: str, value: float, limit: float, unit: str = "×", digits: int = 2) -> None:
+    def at_most(
+        self, what: str, value: float, limit: float, unit: str = TIMES, digits: int = 2
+    ) -> None:
         self._add(what, "≤", value, limit, unit, digits, met=value <= limit)
 
     def at_least(
-        self, what: str, value: float, limit: float, unit: str = "×", digits: int = 2
+        self, what: str, value: float, limit: float, unit: str = TIMES, digits: int = 2
     ) -> None:
         self._add(what, "≥", value, limit, unit, digits, met=value >= limit)
 
@@ -64,8 +67,9 @@ def render(findings: Sequence[Findings]) -> str:
     """Return the goals of all measurements as one table, then their own tables, as Markdown."""
     goals = [goal for each in findings for goal in each.goals]
     met = sum(goal.met for goal in goals)
+    today = datetime.now(tz=timezone.utc).date()
     parts = [
-        f"{_machine()}; {date.today().isoformat()}. **{met} of {len(goals)} goals met.**",
+        f"{_machine()}; {today}. **{met} of {len(goals)} goals met.**",
         _table(
             Table(
                 "",

@@ -6,7 +6,7 @@ from benchmarks.project.models import Order
 class OrderSerializer(ModelSerializer):
     class Meta:
         model = Order
-        fields = [
+        fields = (
             "id",
             "reference",
             "customer",
@@ -15,4 +15,4 @@ class OrderSerializer(ModelSerializer):
             "position",
             "placed_at",
             "note",
-        ]
+        )
