@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from drf_model_pusher import occupancy
 from drf_model_pusher.authorization import Doorkeeper
 from drf_model_pusher.authorization_requests import AuthorizationSerializer, SignInSerializer
 from drf_model_pusher.conf import app_settings
@@ -86,9 +87,11 @@ class AuthorizationView(_PusherView):
 
     def _admit(self, doorkeeper: Doorkeeper, socket_id: str, channel: str) -> dict[str, str]:
         try:
-            return doorkeeper.admit(socket_id, channel)
+            ticket = doorkeeper.admit(socket_id, channel)
         except Refused as refused:
             raise _denied(refused) from refused
+        occupancy.expect(channel)
+        return ticket
 
 
 class UserAuthenticationView(_PusherView):

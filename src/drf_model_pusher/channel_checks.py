@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
 from django.core.validators import slug_re
 from django.db import models
@@ -77,7 +78,7 @@ def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
             continue
         if may_be_null or not _fits(field):
             why = "may have no value" if may_be_null else "may have values that no name can hold"
-            yield Warning(
+            yield CheckWarning(
                 f"{_name(backend)}: the channel {template.text!r} has the field {path!r}, which "
                 f"{why}; to push such an object will be an error.",
                 hint="Use a field of numbers, UUIDs, slugs or dates that is never null, or write "
@@ -137,7 +138,7 @@ def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMes
 def _no_rule(backend: ChannelRules) -> Iterator[CheckMessage]:
     needs_rule = backend.channel_prefix != ChannelKind.PUBLIC.value
     if needs_rule and not any(_declared(backend)) and _is_routed():
-        yield Warning(
+        yield CheckWarning(
             f"{_name(backend)} has no rule, so that nobody may subscribe to its channels.",
             hint="Give it a `view_class`, whose GET decides, `permission_classes` or a "
             "`has_channel_permission()`.",
