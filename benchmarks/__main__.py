@@ -1,7 +1,7 @@
-"""Measure what the package costs, and write the tables of docs/performance.md.
+"""Measure what the package costs.
 
-    python -m benchmarks            about ten minutes; writes the page
-    python -m benchmarks --quick    less than a minute; prints the tables and writes nothing
+A whole run takes about ten minutes and writes its tables into docs/performance.md; one that is
+quick, or of a part, prints them only.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import burst, latency, outage, processor, report, startup, throughput
+from benchmarks import burst, latency, occupancy, outage, processor, report, startup, throughput
 from benchmarks.api import Api
 from benchmarks.report import Findings
 from benchmarks.stand_in import StandIn
 
-NAMES = ("startup", "latency", "processor", "burst", "throughput", "outage")
+NAMES = ("startup", "latency", "processor", "burst", "throughput", "outage", "occupancy")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="show in less than a minute that everything runs"
+    )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, StandIn() as stand_in:
@@ -36,6 +38,7 @@ def main() -> None:
             "burst": lambda: burst.measure(stand_in, quick=arguments.quick),
             "throughput": lambda: throughput.measure(stand_in, quick=arguments.quick),
             "outage": lambda: outage.measure(stand_in, quick=arguments.quick),
+            "occupancy": lambda: occupancy.measure(stand_in, api, quick=arguments.quick),
         }
         findings = [_timed(name, measurements[name]) for name in arguments.only]
     text = report.render(findings)

@@ -1,7 +1,7 @@
 """A process in the place of Pusher: it takes calls, answers after a set delay, and counts.
 
-``StandIn`` is the handle on it; running the module is the process itself. Signatures are not checked:
-what is measured is the sender, and the server must not be what limits it.
+``StandIn`` is the handle on it; running the module is the process itself. Signatures are not
+checked: what is measured is the sender, and the server must not be what limits it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ class StandIn:
         """Answer at once, so that what waits at a sender is gone soon."""
         self._ask("/-/hurry")
 
+    def occupy(self, channels: int, *, step: int) -> None:
+        """Say, when asked, that each so many-th of the channels ``orders-0`` … is occupied."""
+        self._ask(f"/-/occupy?channels={channels}&step={step}")
+
     def wait_for(self, items: int) -> dict[str, Any]:
         """Return the counts once so many items of events were answered."""
         return self._ask(f"/-/wait?items={items}")
@@ -70,6 +74,7 @@ class Counts:
     items: int = 0
     answered: int = 0
     misplaced: int = 0
+    questions: int = 0
     first: float = 0
     last: float = 0
     connections: set[int] = field(default_factory=set)
@@ -98,6 +103,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.delay = 0.0
         self.counts = Counts()
+        self.channels = b'{"channels":{}}'
         self.waiting: list[tuple[int, Connection]] = []
 
     def control(self, connection: Connection, target: str) -> None:
@@ -107,6 +113,9 @@ class Server:
             self.waiting.append((query["items"], connection))
             self.tell()
             return
+        if parts.path == "/-/occupy":
+            names = (f"orders-{number}" for number in range(0, query["channels"], query["step"]))
+            self.channels = json.dumps({"channels": {name: {} for name in names}}).encode()
         if parts.path == "/-/reset":
             self.counts = Counts()
         self.delay = query.get("delay", 0) / 1000
@@ -122,6 +131,10 @@ class Server:
 
     def call(self, connection: Connection, arrived: float, size: int, body: bytes) -> None:
         counts = self.counts
+        if not body:
+            counts.questions += 1
+            self.loop.call_at(arrived + self.delay, connection.reply, self.channels)
+            return
         payload = json.loads(body)
         items = payload.get("batch") or [payload]
         counts.connections.add(id(connection))

@@ -6,15 +6,18 @@ import pytest
 from django.core.cache import cache, caches
 from django.core.cache.backends.locmem import LocMemCache
 from rest_framework import viewsets
+from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher import occupancy
+from drf_model_pusher.authorization import Doorkeeper
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import InvalidEventError
-from drf_model_pusher.occupancy import Audience, audience, record, settle, synchronize
+from drf_model_pusher.occupancy import Audience, audience, expect, record, settle, synchronize
 from drf_model_pusher.providers import BaseProvider, get_provider
 from drf_model_pusher.pushing import make_event
-from drf_model_pusher.views import ModelPusherViewMixin
+from drf_model_pusher.view_rules import Refused
+from drf_model_pusher.views import AuthorizationView, ModelPusherViewMixin
 from tests.occupied import answer, local_cache, questions, use_cache
 from tests.pusher_api import Answer
 from tests.shop.models import Line, Order
@@ -406,6 +409,16 @@ class TestFailures:
         write()
         assert sent(api) == []
 
+    def test_without_the_cache_nobody_is_refused(self, api, broken, caplog):
+        broken()
+        expect("private-a")
+        assert "subscriber not expected" in caplog.text
+
+    def test_without_the_setting_authorization_leaves_no_trace(self, api, settings):
+        settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = False
+        expect("private-a")
+        assert cache.get("drf-model-pusher:expected:private-a") is None
+
     def test_a_webhook_that_cannot_be_remembered_is_sent_again(self, api, broken):
         broken("set_many")
         from tests.webhooks import body_of, post
@@ -466,6 +479,34 @@ class TestRaces:
         unsure = make_event(["a"], "e", {}, unsure=audience(["a"]).unsure)
         hear(event("channel_occupied", "a"))
         assert [left.channels for left in settle([unsure])] == [("a",)]
+
+    def test_who_is_authorized_hears_what_happens_before_the_webhook(self, api, rendered):
+        synchronize()
+        hear(event("channel_vacated", "private-a"))
+        expect("private-a")
+        write("private-a", "private-b")
+        assert sent(api) == [["private-a"]]
+
+    @pytest.mark.parametrize("granted", [True, False])
+    def test_the_endpoint_expects_whom_it_lets_in_and_nobody_else(self, api, monkeypatch, granted):
+        def admit(self, socket_id, channel):
+            if not granted:
+                raise Refused("no")
+            return {"auth": "key:signature"}
+
+        monkeypatch.setattr(Doorkeeper, "admit", admit)
+        asked = {"socket_id": "1.2", "channel_name": "private-a"}
+        AuthorizationView.as_view()(APIRequestFactory().post("/", asked))
+        synchronize()
+        assert (audience(["private-a"]).channels == ("private-a",)) is granted
+
+    def test_who_is_authorized_and_never_comes_is_not_waited_for(self, api, monkeypatch):
+        monkeypatch.setattr(occupancy, "_ARRIVAL", 1)
+        synchronize()
+        expect("private-a")
+        assert audience(["private-a"]).channels == ("private-a",)
+        time.sleep(1.1)
+        assert audience(["private-a"]).channels == ()
 
     def test_webhooks_of_many_threads_leave_the_newest_word(self, api):
         at = now_ms(-50)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from django.core.cache import BaseCache, caches
 
-from drf_model_pusher.channels import is_cache_channel, is_valid_name
+from drf_model_pusher.channels import ChannelKind, is_cache_channel, is_valid_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ModelPusherException
@@ -29,6 +29,8 @@ logger = logging.getLogger("drf_model_pusher")
 STATE = "drf-model-pusher:occupied:"
 #: Before a channel's name: when that was so, in milliseconds of Pusher's clock.
 TIME = "drf-model-pusher:occupied-at:"
+#: Before a channel's name: somebody has just been authorized to subscribe.
+EXPECTED = "drf-model-pusher:expected:"
 #: The prefix of the channels that the last synchronization was about, as long as it counts.
 SYNCHRONIZED = "drf-model-pusher:synchronized"
 
@@ -39,6 +41,8 @@ _RECORDING = "drf-model-pusher:recording"
 _PAUSE = 30
 # Seconds: how long recording may take, and how long another process waits for its turn.
 _RECORDING_LASTS, _TURN = 10, 2.0
+# Seconds from an authorization until the subscription's webhook has come.
+_ARRIVAL = 60
 # Channels that are recorded in one turn.
 _CHUNK = 1_000
 
@@ -71,17 +75,24 @@ def audience(channels: Sequence[str], provider: type[BaseProvider] | None = None
     tracked = [channel for channel in channels if _is_tracked(channel)]
     if not tracked or not is_default(provider):
         return everybody
+    keys = [STATE + channel for channel in tracked]
+    keys += [EXPECTED + channel for channel in tracked if ChannelKind.of(channel).value]
     try:
-        known = _cache().get_many([SYNCHRONIZED, *(STATE + channel for channel in tracked)])
+        known = _cache().get_many([SYNCHRONIZED, *keys])
     except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
         logger.warning("occupancy unknown reason=cache error=%s", type(error).__name__)
         return everybody
-    unknown = {
+    silent = [
         channel
         for channel in tracked
+        if not known.get(STATE + channel) and EXPECTED + channel not in known
+    ]
+    unknown = {
+        channel
+        for channel in silent
         if STATE + channel not in known and not _covers(known.get(SYNCHRONIZED), channel)
     }
-    vacant = {channel for channel in tracked if not known.get(STATE + channel)} - unknown
+    vacant = set(silent) - unknown
     left = tuple(channel for channel in channels if channel not in vacant)
     return Audience(channels=left, unsure=bool(unknown))
 
@@ -100,6 +111,18 @@ def settle(events: Sequence[PusherEvent]) -> list[PusherEvent | None]:
     _synchronize_once(unsure)
     listening = set(audience(sorted(unsure)).channels)
     return [_narrow(event, listening) if event.unsure else event for event in events]
+
+
+def expect(channel: str) -> None:
+    """Take a channel for occupied for a minute, since somebody may subscribe to it now.
+
+    Between the subscription and its webhook nothing else is known of it. It never raises.
+    """
+    if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED and _is_tracked(channel):
+        try:
+            _cache().set(EXPECTED + channel, True, timeout=_ARRIVAL)
+        except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
+            logger.warning("subscriber not expected reason=cache error=%s", type(error).__name__)
 
 
 def record(states: Mapping[str, bool], time_ms: int) -> None:
