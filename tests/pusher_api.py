@@ -1,4 +1,4 @@
-"""A stand-in for Pusher's HTTP API: it takes real bytes, checks signatures, and misbehaves on order."""
+"""A stand-in for Pusher's HTTP API: takes real bytes, checks signatures, misbehaves on order."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ class PusherApi:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
 
     def __enter__(self) -> PusherApi:
         self._thread.start()

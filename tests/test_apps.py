@@ -43,7 +43,11 @@ def project(tmp_path):
             "from drf_model_pusher.registry import registry\n"
         ) + textwrap.dedent(line)
         return subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     return run

@@ -81,7 +81,8 @@ class TestSettings:
 
 class TestThreads:
     @pytest.mark.parametrize(
-        ("options", "warned"), [({}, ["W003"]), ({"enable-threads": True}, []), ({"threads": b"2"}, [])]
+        ("options", "warned"),
+        [({}, ["W003"]), ({"enable-threads": True}, []), ({"threads": b"2"}, [])],
     )
     def test_uwsgi_without_threads_is_a_warning(self, monkeypatch, options, warned):
         monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import drf_model_pusher
 from drf_model_pusher.conf import setting_names
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = Path(drf_model_pusher.__file__).parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 PROJECT = {
@@ -154,10 +156,20 @@ def test_the_settings_page_names_every_setting():
 
 
 def test_the_settings_page_names_every_check():
-    source = (ROOT / "src/drf_model_pusher/checks.py").read_text()
-    ids = set(re.findall(r"drf_model_pusher\.([EW]\d{3})", source))
-    named = set(re.findall(r"`drf_model_pusher\.([EW]\d{3})`", (ROOT / "docs/settings.md").read_text()))
-    assert ids == named
+    modules = ["checks.py", "channel_checks.py"]
+    source = "".join((PACKAGE / module).read_text() for module in modules)
+    page = (ROOT / "docs/settings.md").read_text()
+    ids = set(re.findall(r'id="drf_model_pusher\.([EW]\d{3})"', source))
+    assert ids == set(re.findall(r"`drf_model_pusher\.([EW]\d{3})`", page))
+
+
+def test_the_test_of_the_docs_passes(pusher_server, settings):
+    (source,) = (b for b in blocks(ROOT / "docs/server.md") if "def test_" in b)
+    namespace: dict = {}
+    exec(source, namespace)
+    namespace["test_an_order_is_announced"](pusher_server, settings)
+    (event,) = pusher_server.events
+    assert (event.name, event.channel) == ("order.create", "orders")
 
 
 def test_the_provider_of_the_docs_has_under_40_lines_and_carries_events(monkeypatch):

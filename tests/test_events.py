@@ -48,7 +48,9 @@ class TestRules:
         with pytest.raises(InvalidEventError, match="11 bytes; the limit is 10"):
             check_size(event(data="é" * 5 + "a"), 10)
 
-    @pytest.mark.parametrize("socket_id", ["", "1", "1.", ".1", "1.2.3", "1.2\n", "1.٣", "a.b", "-1.2"])
+    @pytest.mark.parametrize(
+        "socket_id", ["", "1", "1.", ".1", "1.2.3", "1.2\n", "1.٣", "a.b", "-1.2"]
+    )
     def test_malformed_socket_ids(self, socket_id):
         assert not is_valid_socket_id(socket_id)
 

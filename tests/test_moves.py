@@ -146,7 +146,9 @@ class TestMove:
     def test_of_many_at_once(self, memory, board, users):
         class Many(serializers.ListSerializer):
             def update(self, instances, validated_data):
-                return [self.child.update(*pair) for pair in zip(instances, validated_data)]
+                return [
+                    self.child.update(*pair) for pair in zip(instances, validated_data, strict=True)
+                ]
 
         class View(BoardViewSet):
             def get_object(self):

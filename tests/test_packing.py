@@ -26,7 +26,10 @@ def fewest_calls(shapes):
         (index, plain, encrypted), calls = queue.popleft()
         if index == len(shapes):
             return calls
-        for state in {*group_calls(index, plain, encrypted), *batches(index, plain, encrypted, shapes)}:
+        for state in {
+            *group_calls(index, plain, encrypted),
+            *batches(index, plain, encrypted, shapes),
+        }:
             state = following(*state, shapes)
             if state not in seen:
                 seen.add(state)

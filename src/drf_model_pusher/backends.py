@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models, router
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
     from drf_model_pusher.providers import BaseProvider
+
 
 class PusherBackend(ChannelRules):
     """Turns changes of a model into events on public channels.
@@ -46,7 +47,7 @@ class PusherBackend(ChannelRules):
     """Whether events of one object that still wait may become their net effect."""
 
     oversize: ClassVar[Literal["refer", "drop"]] = "refer"
-    """What becomes of data above the limit: a reference to the object, or nothing and a log line."""
+    """What becomes of data above the limit: a reference to the object, or a line in the log."""
 
     delete_data: ClassVar[Literal["full", "key"]] = "full"
     """What a deletion carries: what the serializer renders, or nothing but the look-up."""
@@ -60,7 +61,7 @@ class PusherBackend(ChannelRules):
             return [template.format(instance) for template in self.templates()]
         if self.view is None:
             raise DeclarationError(
-                f"{type(self).__qualname__} has no channels: it needs `channels`, `get_channels()`, "
+                f"{type(self).__qualname__} has no channels: give it `channels`, `get_channels()` "
                 "or a view with `get_pusher_channels()`."
             )
         channels: Sequence[str] = self.view.get_pusher_channels()
@@ -98,7 +99,7 @@ class PusherBackend(ChannelRules):
             and type(shared) is serializer_class
             and type(self).get_serializer_context is PusherBackend.get_serializer_context
         ):
-            return cast("BaseSerializer[Any]", shared)
+            return shared
         return serializer_class(instance=instance, context=self.get_serializer_context())
 
     def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
@@ -285,8 +286,9 @@ class PresencePusherBackend(PusherBackend):
 
 
 def _subject(instance: models.Model | None) -> str | None:
-    meta = getattr(instance, "_meta", None)
-    return f"{meta.label_lower}:{instance.pk}" if meta is not None and instance is not None else None
+    if not isinstance(instance, models.Model):
+        return None
+    return f"{instance._meta.label_lower}:{instance.pk}"
 
 
 def _alias(instance: models.Model | None, *, pre_destroy: bool) -> str | None:

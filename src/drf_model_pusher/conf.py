@@ -110,18 +110,12 @@ class AppSettings:
     @property
     def DRF_MODEL_PUSHER_PROVIDER(self) -> str:
         """Who carries events: the dotted path of a provider class."""
-        return (
-            _text("DRF_MODEL_PUSHER_PROVIDER")
-            or "drf_model_pusher.providers.PusherProvider"
-        )
+        return _text("DRF_MODEL_PUSHER_PROVIDER") or "drf_model_pusher.providers.PusherProvider"
 
     @property
     def DRF_MODEL_PUSHER_DELIVERY(self) -> str:
         """When events leave, and from which process: the dotted path of a delivery class."""
-        return (
-            _text("DRF_MODEL_PUSHER_DELIVERY")
-            or "drf_model_pusher.delivery.BackgroundDelivery"
-        )
+        return _text("DRF_MODEL_PUSHER_DELIVERY") or "drf_model_pusher.delivery.BackgroundDelivery"
 
     @property
     def DRF_MODEL_PUSHER_QUEUE_SIZE(self) -> int:
@@ -189,9 +183,10 @@ class AppSettings:
 
     @property
     def DRF_MODEL_PUSHER_SERVER_APPS(self) -> list[dict[str, Any]]:
-        """The server's apps: dicts with ``id``, ``key`` and ``secret``, and what else
-        ``drf_model_pusher.server.application.Application`` names. Empty: one app, the project's
-        own ``PUSHER_APP_ID``, ``PUSHER_KEY`` and ``PUSHER_SECRET``.
+        """The server's apps; empty for one app, the project's own.
+
+        They are dicts with ``id``, ``key`` and ``secret``, and what else
+        ``drf_model_pusher.server.application.Application`` names.
         """
         name = "DRF_MODEL_PUSHER_SERVER_APPS"
         value = getattr(django_settings, name, [])
@@ -201,8 +196,9 @@ class AppSettings:
 
     @property
     def DRF_MODEL_PUSHER_SERVER_LIMITS(self) -> dict[str, Any]:
-        """Changes to the hosted service's limits, such as ``{"presence_members": 500}``; the names
-        are those of ``drf_model_pusher.server.application.Limits``.
+        """Changes to the hosted service's limits, such as ``{"presence_members": 500}``.
+
+        The names are those of ``drf_model_pusher.server.application.Limits``.
         """
         name = "DRF_MODEL_PUSHER_SERVER_LIMITS"
         value = getattr(django_settings, name, {})

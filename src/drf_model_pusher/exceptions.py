@@ -33,7 +33,7 @@ class DeclarationError(ModelPusherException, ImproperlyConfigured):
 
 
 class InvalidEventError(ModelPusherException, ValueError):
-    """Pusher would refuse this event: a name, a channel, the data or the socket id breaks a rule."""
+    """Pusher would refuse this event: a name, its data or the socket id breaks a rule."""
 
 
 class InvalidUserError(ModelPusherException, ValueError):

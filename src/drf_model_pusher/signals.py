@@ -13,8 +13,8 @@ A receiver gets the provider's class as ``sender`` and these keyword arguments:
 ``error``
     With ``event_failed`` only: the exception.
 
-Receivers run where the event leaves, which is a thread of its own with some deliveries. An exception
-in a receiver is logged by Django and stops nothing.
+Receivers run where the event leaves, which is a thread of its own with some deliveries. An
+exception in a receiver is logged by Django and stops nothing.
 """
 
 from django.dispatch import Signal

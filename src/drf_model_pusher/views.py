@@ -43,7 +43,8 @@ __all__ = [
 class ModelPusherViewMixin(_View):
     """Pushes what a generic view or viewset creates, updates and deletes.
 
-    It stands before the view's other bases: ``class OrderViewSet(ModelPusherViewMixin, ModelViewSet)``.
+    It stands before the view's other bases:
+    ``class OrderViewSet(ModelPusherViewMixin, ModelViewSet)``.
     """
 
     PUSH_CREATE = "create"

@@ -86,9 +86,7 @@ class BackgroundDelivery(BaseDelivery):
         with self._changed:
             if self._thread is not None and self._thread.is_alive():
                 return
-            self._thread = threading.Thread(
-                target=self._run, name="drf_model_pusher", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, name="drf_model_pusher", daemon=True)
             try:
                 self._thread.start()
             except RuntimeError:
@@ -170,7 +168,7 @@ def _by_provider(entries: Sequence[Waiting]) -> list[list[Waiting]]:
 
 def _pause(setbacks: int, retry_after: float | None) -> float:
     """Return seconds: half a second, doubled with each setback in a row, with jitter."""
-    pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(setbacks - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
+    pause = min(_LONGEST_PAUSE, 0.5 * 2.0 ** min(setbacks - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
     return max(pause, min(retry_after or 0.0, 10 * _LONGEST_PAUSE))
 
 

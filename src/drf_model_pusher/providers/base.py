@@ -20,7 +20,7 @@ class BaseProvider(ABC):
 
     # For subclasses
 
-    def configure(self) -> None:
+    def configure(self) -> None:  # noqa: B027 - nothing, for those that need nothing
         """Get ready from the settings; called once, before the first event."""
 
     @abstractmethod
