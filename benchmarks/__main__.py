@@ -14,12 +14,31 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import burst, latency, occupancy, outage, processor, report, startup, throughput
+from benchmarks import (
+    authorization,
+    burst,
+    latency,
+    occupancy,
+    outage,
+    processor,
+    report,
+    startup,
+    throughput,
+)
 from benchmarks.api import Api
 from benchmarks.report import Findings
 from benchmarks.stand_in import StandIn
 
-NAMES = ("startup", "latency", "processor", "burst", "throughput", "outage", "occupancy")
+NAMES = (
+    "startup",
+    "latency",
+    "processor",
+    "burst",
+    "throughput",
+    "outage",
+    "occupancy",
+    "authorization",
+)
 
 
 def main() -> None:
@@ -39,6 +58,7 @@ def main() -> None:
             "throughput": lambda: throughput.measure(stand_in, quick=arguments.quick),
             "outage": lambda: outage.measure(stand_in, quick=arguments.quick),
             "occupancy": lambda: occupancy.measure(stand_in, api, quick=arguments.quick),
+            "authorization": lambda: authorization.measure(quick=arguments.quick),
         }
         findings = [_timed(name, measurements[name]) for name in arguments.only]
     text = report.render(findings)
