@@ -1,0 +1,99 @@
+"""Takes the picture of the README: two windows of the running demo, a card on its way in one."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+EXAMPLE = Path(__file__).parent
+PICTURE = EXAMPLE.parent / "docs" / "images" / "demo.png"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+SIZE = {"width": 800, "height": 730}
+
+FRAME = """
+<style>
+  body {{ display: flex; gap: 28px; margin: 0; padding: 36px; width: max-content;
+    background: #d8deea; }}
+  figure {{ margin: 0; overflow: hidden; border-radius: 12px; background: #fff;
+    box-shadow: 0 18px 44px rgb(40 44 60 / 0.28); }}
+  figure::before {{ content: ""; display: block; height: 30px; background:
+    radial-gradient(circle 5px at 20px, #d9867f 95%, #0000),
+    radial-gradient(circle 5px at 38px, #d9b36c 95%, #0000),
+    radial-gradient(circle 5px at 56px, #86b78f 95%, #0000), #fbfaf8; }}
+  img {{ display: block; width: {width}px; }}
+</style>
+<figure><img src="{left}"></figure><figure><img src="{right}"></figure>
+"""
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        command = [sys.executable, EXAMPLE / "manage.py", "demo", "--port", "0"]
+        command += ["--database", Path(folder, "board.sqlite3")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:  # noqa: S603
+            address = next(filter(None, (re.search(r"http://\S+/", line) for line in demo.stdout)))
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            try:
+                take_picture(browser, address[0])
+            finally:
+                browser.close()
+                demo.terminate()
+
+
+def take_picture(browser, address):
+    left, right = (open_window(browser, address) for _ in range(2))
+    drag(left, "Try the board on a phone", "Doing")
+    add(right, "Thank the testers")
+    drag(left, "Show who else is here", "Done")
+    right.locator("#log li").nth(1).wait_for()
+    left.locator("#log li").nth(0).wait_for()
+    drag(right, "Ask Mira about the icon set", "Doing")
+    left.locator("#log li").nth(1).wait_for()
+    drag(left, "Write the release notes", "Doing", drop=False)
+    for window in (left, right):
+        window.wait_for_function("document.getAnimations().length === 0")
+    pictures = [
+        "data:image/png;base64," + b64encode(window.screenshot()).decode()
+        for window in (left, right)
+    ]
+    page = browser.new_page(device_scale_factor=2, viewport={"width": 1800, "height": 900})
+    page.set_content(FRAME.format(width=SIZE["width"], left=pictures[0], right=pictures[1]))
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    page.locator("body").screenshot(path=PICTURE)
+    print(f"{PICTURE} ({PICTURE.stat().st_size // 1000} kB)")
+
+
+def open_window(browser, address):
+    window = browser.new_page(viewport=SIZE, device_scale_factor=2)
+    window.goto(address)
+    window.locator("#status[data-state=live]").wait_for()
+    window.locator(".card").first.wait_for()
+    return window
+
+
+def add(window, title):
+    window.locator(".add input").first.fill(title)
+    window.keyboard.press("Enter")
+
+
+def drag(window, title, to, *, drop=True):
+    card = window.locator(".card", has_text=title).bounding_box()
+    target = window.locator(".list", has=window.get_by_role("heading", name=re.compile(f"^{to} ")))
+    box = target.bounding_box()
+    window.mouse.move(card["x"] + 60, card["y"] + 16)
+    window.mouse.down()
+    window.mouse.move(box["x"] + 75, box["y"] + (70 if drop else 110), steps=6)
+    if drop:
+        window.mouse.up()
+
+
+if __name__ == "__main__":
+    main()

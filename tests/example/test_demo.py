@@ -1,0 +1,97 @@
+"""The demo in a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.example.running import COMMAND, ENVIRONMENT, Demo
+
+pytest.importorskip("uvicorn", reason="the extra [server] is not installed")
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        env={**ENVIRONMENT, **environment},
+    )
+
+
+def post(url, body):
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+class TestOnce:
+    def test_shows_the_three_events_and_succeeds(self):
+        demo = run("--once")
+        assert demo.returncode == 0, demo.stderr
+        events = re.findall(r"(card\.\w+)  (\{.*\})", demo.stdout)
+        assert [name for name, _ in events] == ["card.create", "card.update", "card.delete"]
+        titles = [json.loads(data)["title"] for _, data in events]
+        assert titles == ["Say hello", "Say hello to everyone", "Say hello to everyone"]
+        assert demo.stderr == ""
+
+    def test_fails_and_names_the_events_that_do_not_arrive(self):
+        demo = run("--once", "--timeout", "0.5", DRF_MODEL_PUSHER_DISABLED="1")
+        assert demo.returncode == 1
+        assert "card.create, card.update, card.delete" in demo.stderr
+        assert "card." not in demo.stdout
+
+    def test_fails_at_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            demo = run("--once", "--port", port)
+        assert demo.returncode == 1
+        assert f"Port {port} is taken." in demo.stderr
+        assert "Traceback" not in demo.stderr
+
+
+class TestDemo:
+    def test_serves_the_page_and_prints_events(self, tmp_path):
+        with Demo(tmp_path) as demo:
+            with urllib.request.urlopen(demo.url, timeout=10) as page:
+                html = page.read().decode()
+            assert "Task board" in html
+            assert "not-a-secret" not in html
+            post(f"{demo.url}api/cards/", {"list": 1, "title": "Grüße \x1b[2J"})
+            data = json.loads(demo.wait_for_line(r"card\.create  (\{.*\})")[1])
+            assert data["title"] == "Grüße \x1b[2J"
+            assert data["version"] == 1
+
+    def test_ends_cleanly(self, tmp_path):
+        with Demo(tmp_path) as demo:
+            assert demo.end() == 0
+
+    def test_keeps_the_board(self, tmp_path):
+        with Demo(tmp_path) as demo:
+            card = post(f"{demo.url}api/cards/", {"list": 1, "title": "Kept"})
+        with (
+            Demo(tmp_path) as demo,
+            urllib.request.urlopen(f"{demo.url}api/cards/", timeout=10) as response,
+        ):
+            assert card in json.load(response)
+
+    @pytest.mark.parametrize("position", ["1e999", "NaN", "-1e13"])
+    def test_refuses_a_position_that_no_browser_could_read(self, tmp_path, position):
+        with Demo(tmp_path) as demo:
+            body = f'{{"list": 1, "title": "Far out", "position": {position}}}'
+            request = urllib.request.Request(
+                f"{demo.url}api/cards/", body.encode(), {"Content-Type": "application/json"}
+            )
+            with pytest.raises(urllib.error.HTTPError, match="400") as error:
+                urllib.request.urlopen(request, timeout=10)
+            error.value.close()
