@@ -16,21 +16,31 @@ PICTURE = EXAMPLE.parent / "docs" / "images" / "demo.png"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-SIZE = {"width": 800, "height": 730}
+SIZE = {"width": 800, "height": 790}
 
-FRAME = """
+FRAME = """<!doctype html>
 <style>
-  body {{ display: flex; gap: 28px; margin: 0; padding: 36px; width: max-content;
+  body {{ display: flex; gap: 28px; width: max-content; margin: 0; padding: 36px;
     background: #d8deea; }}
   figure {{ margin: 0; overflow: hidden; border-radius: 12px; background: #fff;
-    box-shadow: 0 18px 44px rgb(40 44 60 / 0.28); }}
+    box-shadow: 0 3px 8px rgb(40 44 60 / 0.2); }}
   figure::before {{ content: ""; display: block; height: 30px; background:
     radial-gradient(circle 5px at 20px, #d9867f 95%, #0000),
     radial-gradient(circle 5px at 38px, #d9b36c 95%, #0000),
     radial-gradient(circle 5px at 56px, #86b78f 95%, #0000), #fbfaf8; }}
   img {{ display: block; width: {width}px; }}
 </style>
-<figure><img src="{left}"></figure><figure><img src="{right}"></figure>
+<figure><img src="{0}"></figure><figure><img src="{1}"></figure>
+"""
+
+HOLD_THE_FLASH = """
+for (const animation of document.getAnimations()) {
+  if (animation.effect.getTiming().duration < 1000) animation.finish();
+  else {
+    animation.pause();
+    animation.currentTime = 300;
+  }
+}
 """
 
 
@@ -57,15 +67,21 @@ def take_picture(browser, address):
     left.locator("#log li").nth(0).wait_for()
     drag(right, "Ask Mira about the icon set", "Doing")
     left.locator("#log li").nth(1).wait_for()
+    right.mouse.move(0, 0)
+    right.locator(":focus").blur()
+
+    # The left window just before the drop, the right one just after it.
     drag(left, "Write the release notes", "Doing", drop=False)
-    for window in (left, right):
-        window.wait_for_function("document.getAnimations().length === 0")
-    pictures = [
-        "data:image/png;base64," + b64encode(window.screenshot()).decode()
-        for window in (left, right)
-    ]
+    left.wait_for_function("document.getAnimations().length === 0")
+    pictures = [left.screenshot()]
+    left.mouse.up()
+    right.locator("#log li").nth(2).wait_for()
+    right.evaluate(HOLD_THE_FLASH)
+    pictures.append(right.screenshot())
+
+    sources = ["data:image/png;base64," + b64encode(picture).decode() for picture in pictures]
     page = browser.new_page(device_scale_factor=2, viewport={"width": 1800, "height": 900})
-    page.set_content(FRAME.format(width=SIZE["width"], left=pictures[0], right=pictures[1]))
+    page.set_content(FRAME.format(*sources, width=SIZE["width"]))
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     page.locator("body").screenshot(path=PICTURE)
     print(f"{PICTURE} ({PICTURE.stat().st_size // 1000} kB)")
@@ -90,7 +106,7 @@ def drag(window, title, to, *, drop=True):
     box = target.bounding_box()
     window.mouse.move(card["x"] + 60, card["y"] + 16)
     window.mouse.down()
-    window.mouse.move(box["x"] + 75, box["y"] + (70 if drop else 110), steps=6)
+    window.mouse.move(box["x"] + 75, box["y"] + (70 if drop else 118), steps=6)
     if drop:
         window.mouse.up()
 
