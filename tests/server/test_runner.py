@@ -80,7 +80,7 @@ class TestFixture:
                 """
             )
         )
-        result = self.run("-p", "drf_model_pusher.pytest_plugin", str(tmp_path))
+        result = self.run(str(tmp_path))
         assert "1 passed" in result.stdout, result.stdout
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
