@@ -59,7 +59,8 @@ class TestRoutes:
     @pytest.mark.parametrize(
         "name", ["pusher-channel-existence-webhook", "drf_model_pusher:webhook"]
     )
-    def test_works_at_the_packages_route_and_at_ones_own(self, name, heard):
+    def test_works_at_the_packages_route_and_at_ones_own(self, name, heard, settings):
+        settings.MIDDLEWARE = ["django.middleware.csrf.CsrfViewMiddleware"]
         body = body_of(event("channel_occupied"))
         response = Client(enforce_csrf_checks=True).post(
             reverse(name), body, content_type="application/json", headers=self.headers(body)
@@ -218,7 +219,7 @@ class TestShape:
             b'"text"',
             b"{}",
             b"\xff\xfe{}",
-            "{}".encode("utf-16"),
+            body_of().decode().encode("utf-16"),
             b"[" * 100_000,
             b'{"time_ms":' + b"9" * 5_000 + b',"events":[]}',
             b'{"time_ms":' + b"9" * 4_000 + b',"events":[]}',
