@@ -286,6 +286,14 @@ class TestRefusal:
     def test_is_the_answer_to_other_spellings_of_the_key(self, member, board, boards, pk):
         assert ask(member, "private-boards." + pk.format(board.pk)).status_code == 403
 
+    @pytest.mark.parametrize("pk", ["0{0}", "{0}_0"])
+    def test_is_the_answer_to_other_spellings_in_the_name_of_a_list(self, member, board, ada, pk):
+        declare(views.BoardViewSet, "owners.{owner_id}")
+        if "_" in pk:  # 1_0 is ten to Python
+            User.objects.create_user("ten", pk=int(pk.format(ada.pk)))
+            Board.objects.create(owner_id=int(pk.format(ada.pk)), slug="ten").members.add(ada)
+        assert ask(member, "private-owners." + pk.format(ada.pk)).status_code == 403
+
     def test_is_the_answer_to_an_object_in_anothers_name(self, member, board, ada):
         class Boards(PrivatePusherBackend):
             serializer_class = BoardSerializer
@@ -407,7 +415,12 @@ class TestViews:
         class View(views.BoardViewSet):
             def get_queryset(self):
                 request = self.request
-                asked = (request.method, dict(request.query_params), dict(request.data))
+                asked = (
+                    request.method,
+                    dict(request.query_params),
+                    dict(request.data),
+                    dict(request._request.POST),
+                )
                 as_whom = (request.headers["X-Tenant"], self.action, request.user.username)
                 seen.append(asked + as_whom)
                 return super().get_queryset()
@@ -415,7 +428,7 @@ class TestViews:
         declare(View)
         data = {"socket_id": "1.2", "channel_name": f"private-boards.{board.pk}", "admin": "1"}
         member.post("/pusher/auth?admin=1", data, headers={"X-Tenant": "reds"})
-        assert seen == [("GET", {}, {}, "reds", "retrieve", "ada")]
+        assert seen == [("GET", {}, {}, {}, "reds", "retrieve", "ada")]
 
     def test_keep_what_middleware_attached(self, member, board, settings):
         class View(views.BoardViewSet):
@@ -499,6 +512,17 @@ def tenant_middleware(get_response):
         return get_response(request)
 
     return middleware
+
+
+class TestInactive:
+    def test_users_are_refused_whatever_let_them_through(self, ada, board):
+        declare(views.BoardViewSet)
+        client = APIClient()
+        client.force_authenticate(ada)
+        channel = f"private-boards.{board.pk}"
+        assert ask(client, channel).status_code == 200
+        ada.is_active = False
+        assert ask(client, channel).status_code == 403
 
 
 class TestListOfEverything:

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
 
 from drf_model_pusher import encryption
 from drf_model_pusher.conf import app_settings
@@ -70,6 +71,20 @@ def test_each_connection_and_channel_is_asked_for_itself(clock):
     which()
     clock.now += 5
     assert which(socket_id="3.4") == which("private-encrypted-b") == "new"
+
+
+def test_a_cache_that_fails_means_the_current_key(settings, clock, caplog):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Broken"}}
+    assert [which(), which()] == ["new", "new"]
+    assert "ConnectionError" in caplog.text
+
+
+class Broken(BaseCache):
+    def __init__(self, location, params):
+        super().__init__(params)
+
+    def get(self, key, default=None, version=None):
+        raise ConnectionError
 
 
 def test_no_key_is_an_error_that_says_how_to_make_one(settings):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import logging
 import time
 
 from django.core.cache import caches
@@ -11,6 +13,8 @@ from drf_model_pusher.channels import is_cache_channel
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.signing import shared_secret
+
+logger = logging.getLogger("drf_model_pusher")
 
 #: Seconds in which several events that a client could not read are one failure.
 _TOGETHER = 1.0
@@ -47,12 +51,18 @@ def _master_keys() -> list[bytes]:
 def _position(socket_id: str, channel: str) -> int:
     """Return 0 for the current key or 1 for the older one, and remember the answer."""
     cache = caches[app_settings.DRF_MODEL_PUSHER_CACHE]
-    entry = f"drf-model-pusher:secret:{socket_id}:{channel}"
+    # A digest: both together may be longer than a key of Memcached.
+    asker = hashlib.sha256(f"{socket_id}:{channel}".encode()).hexdigest()
+    entry = f"drf-model-pusher:secret:{asker}"
     now = time.time()
-    asked, position, at = cache.get(entry, (0, 0, 0.0))
-    # The first event of a cache channel comes at once, and may be of the older key.
-    is_last_event = asked == 1 and is_cache_channel(channel)
-    if asked and (now - at > _TOGETHER or is_last_event):
-        position = 1 - position
-    cache.set(entry, (asked + 1, position, now), _REMEMBERED)
+    try:
+        asked, position, at = cache.get(entry, (0, 0, 0.0))
+        # The first event of a cache channel comes at once, and may be of the older key.
+        is_last_event = asked == 1 and is_cache_channel(channel)
+        if asked and (now - at > _TOGETHER or is_last_event):
+            position = 1 - position
+        cache.set(entry, (asked + 1, position, now), _REMEMBERED)
+    except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
+        logger.warning("older master key unused reason=cache error=%s", type(error).__name__)
+        return 0
     return int(position)
