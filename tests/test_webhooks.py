@@ -2,8 +2,9 @@ import io
 import json
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.cache import cache
-from django.test import Client, RequestFactory, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path, re_path, reverse
 
 from drf_model_pusher import occupancy, signals
@@ -95,6 +96,14 @@ class TestRoutes:
         )
         assert request.body == body
         assert ChannelExistenceWebhook.as_view()(request).status_code == 200
+
+    @pytest.mark.parametrize(("size", "answer"), [(0, 200), (3 * 2**20, 413)])
+    def test_works_under_asgi(self, heard, size, answer):
+        body = body_of(event("client_event", event="client-x", data="x" * size))
+        response = async_to_sync(AsyncClient().post)(
+            "/pusher/webhook", body, content_type="application/json", headers=self.headers(body)
+        )
+        assert (response.status_code, len(heard)) == (answer, answer == 200)
 
     @pytest.mark.parametrize("method", ["get", "put", "delete", "options"])
     def test_takes_post_only(self, method):
