@@ -44,7 +44,7 @@ NAMES = (
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="show in less than a minute that everything runs"
+        "--quick", action="store_true", help="show in a minute that everything runs"
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     arguments = parser.parse_args()

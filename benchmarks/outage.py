@@ -20,13 +20,12 @@ from benchmarks.pushes import make_order, make_package_push
 from benchmarks.report import Findings, Table
 from benchmarks.stand_in import HANGS, StandIn
 
-TURNS = 100
 REQUESTS = 5
 
 
 def measure(stand_in: StandIn, *, quick: bool) -> Findings:
     findings = Findings()
-    pushes = 5_000 if quick else 100_000
+    pushes, rounds = (2_000, 10) if quick else (100_000, 100)
     table = Table(
         f"{pushes:,} pushes with the server down, and requests among them",
         [
@@ -45,7 +44,7 @@ def measure(stand_in: StandIn, *, quick: bool) -> Findings:
         stand_in.reset(delay=HANGS)
         ports = {"refuses": nobody.getsockname()[1], "hangs": stand_in.port}
         for how, port in ports.items():
-            found = _run(port, pushes)
+            found = _run(port, pushes, rounds)
             _judge(findings, how, found)
             table.rows.append(
                 [
@@ -80,9 +79,9 @@ def _judge(findings: Findings, how: str, found: dict[str, Any]) -> None:
     findings.at_most(f"{server}: clean exit", found["exit"], found["timeout"] + 1, "s", 1)
 
 
-def _run(port: int, pushes: int) -> dict[str, Any]:
+def _run(port: int, pushes: int, rounds: int) -> dict[str, Any]:
     environ = {**os.environ, "BENCHMARK_PUSHER_PORT": str(port)}
-    command = [sys.executable, "-m", "benchmarks.outage", str(pushes)]
+    command = [sys.executable, "-m", "benchmarks.outage", str(pushes), str(rounds)]
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log) as process,
@@ -101,7 +100,7 @@ def _run(port: int, pushes: int) -> dict[str, Any]:
         return found
 
 
-def main(pushes: int) -> None:
+def main(pushes: int, rounds: int) -> None:
     """Push, among requests of the plain and of the package's view; then end as a process does."""
     import django
     import psutil
@@ -117,11 +116,11 @@ def main(pushes: int) -> None:
     memory = [process.memory_info().rss]
     times: dict[str, list[float]] = {"plain": [], "package": []}
     ratios, spent = [], 0.0
-    for turn in range(TURNS):
-        if turn == TURNS // 2:
+    for number in range(rounds):
+        if number == rounds // 2:
             memory.append(process.memory_info().rss)
         started = time.perf_counter()
-        for _ in range(pushes // TURNS):
+        for _ in range(pushes // rounds):
             push(order)
         spent += time.perf_counter() - started
         for variant, all_times in times.items():
@@ -147,4 +146,4 @@ def _request(api: Api, variant: str) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))
