@@ -101,6 +101,8 @@ def add(window, title):
 
 
 def drag(window, title, to, *, drop=True):
+    # What still glides is not yet where it seems to be.
+    window.wait_for_function("document.getAnimations().length === 0")
     card = window.locator(".card", has_text=title).bounding_box()
     target = window.locator(".list", has=window.get_by_role("heading", name=re.compile(f"^{to} ")))
     box = target.bounding_box()

@@ -64,7 +64,10 @@ class Window:
     def __init__(self, browser, url):
         self.frames = []
         self.errors = []
-        self.page = page = browser.new_page(viewport={"width": 1300, "height": 900})
+        # Without motion, so that the mouse finds a card where it is, not where it glides.
+        self.page = page = browser.new_page(
+            viewport={"width": 1300, "height": 900}, reduced_motion="reduce"
+        )
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", lambda socket: socket.on("framereceived", self._take))
