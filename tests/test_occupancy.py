@@ -444,6 +444,15 @@ class TestRaces:
         synchronize()
         assert audience(["a", "b"]).channels == ("a",)
 
+    def test_a_late_webhook_is_known_to_be_late_when_the_state_itself_has_aged(self, api, settings):
+        settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE = 1
+        at = now_ms()
+        record({"a": False}, at)
+        time.sleep(1.1)
+        record({"a": True}, at - 1)
+        synchronize()
+        assert audience(["a"]).channels == ()
+
     def test_of_one_millisecond_occupied_is_believed_in_any_order(self, api):
         at = now_ms()
         record({"a": True}, at)
