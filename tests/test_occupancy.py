@@ -302,8 +302,10 @@ class TestSynchronization:
         time.sleep(1.1)
         assert audience(["a"]).unsure
 
-    def test_a_channel_seen_occupied_outlives_one_that_does_not_see_it(self, api):
+    def test_a_channel_seen_occupied_outlives_one_that_meets_its_reload(self, api, settings):
+        settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE = 1
         hear(event("channel_occupied", "a"))
+        time.sleep(1.1)
         synchronize()
         assert audience(["a"]) == Audience(channels=("a",))
 
