@@ -60,16 +60,11 @@ class Client:
 
     def close_code(self, timeout: float = 5) -> int:
         """Read until the server closes, and return its code."""
-        while self._is_open(timeout):
-            pass
-        return self.socket.close_code
-
-    def _is_open(self, timeout: float) -> bool:
         try:
-            self.socket.recv(timeout)
-        except ConnectionClosed:
-            return False
-        return True
+            while True:
+                self.socket.recv(timeout)
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
 
     def is_silent(self) -> bool:
         """Say whether nothing more was sent: an answer to a ping is the next frame."""

@@ -24,9 +24,9 @@ from .test_sockets import end_of
 
 @contextmanager
 def plain_uvicorn(app: PusherServer) -> Iterator[int]:
-    """Serve an application as a project would, with uvicorn's own defaults; yield its port."""
+    """Serve an application as a project would; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield listener.getsockname()[1]

@@ -230,7 +230,7 @@ class TestSockets:
 
     def test_texts(self, server):
         chooser = random.Random(9)
-        with Client(server, max_queue=None) as client:
+        with Client(server, max_queue=1_000_000) as client:
             for _ in range(max(200, TOTAL // 2)):
                 channel = chooser.choice(CHANNELS)
                 text = json.dumps({"event": chooser.choice(EVENTS), "data": {"channel": channel}})

@@ -26,6 +26,9 @@ logger = logging.getLogger("drf_model_pusher")
 #: Seconds between two looks at what is due.
 TICK = 0.25
 
+#: Seconds that clients have to answer when all are sent away.
+FAREWELL = 1.0
+
 
 class PusherServer:
     """The ASGI application.
@@ -72,11 +75,16 @@ class PusherServer:
     async def close(
         self, code: int = CloseCode.RECONNECT, reason: str = "Server is going away"
     ) -> None:
-        """End all connections, by default so that clients come back at once."""
-        for hub in self.hubs.values():
+        """End all connections, by default so that clients come back at once.
+
+        Clients are given a second to answer, so that they learn the code.
+        """
+        hubs = self.hubs.values()
+        for hub in hubs:
             hub.close(code, reason)
-        # One turn of the loop is what the writers need to send what they can.
-        await asyncio.sleep(0)
+        deadline = self.clock() + FAREWELL
+        while any(hub.connections for hub in hubs) and self.clock() < deadline:
+            await asyncio.sleep(0.005)
 
     async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         is_ours = path.startswith("/app/")

@@ -1,16 +1,17 @@
 """The WebSocket side: from frames on a socket to the hub, and back.
 
-Each connection has a bounded buffer and one task that empties it, so that a client that reads
-slowly, or not at all, costs the others nothing.
+What a client does not read waits in a bounded buffer of its own, so that one that reads slowly, or
+not at all, costs the others nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import types
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from drf_model_pusher.server import conversation, protocol
 from drf_model_pusher.server.connection import Connection
@@ -25,15 +26,20 @@ CLOSE_TIMEOUT = 5.0
 
 
 class Socket:
-    """The peer of a connection: takes frames at once, and sends them when the client reads."""
+    """The peer of a connection: sends a frame at once, or when the client has read those before."""
 
     def __init__(self, send: Send, max_bytes: int) -> None:
         self._send = send
-        self._frames: deque[str] = deque()
+        # uvicorn's `send` is a method of the protocol that owns the transport. Under another
+        # server there is none to be had, and that server bounds and ends what it has taken.
+        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        self._transport = transport if isinstance(transport, asyncio.WriteTransport) else None
+        self._max_bytes = max_bytes
         self._room = max_bytes
+        self._waiting: deque[str] = deque()
         self._closing: Message | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._wake: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
         self._reader = asyncio.current_task()
         self.is_cut_off = False
 
@@ -41,12 +47,15 @@ class Socket:
         """Take a frame; cut the client off if too much is waiting for it."""
         if self._closing is not None:
             return
+        if self._writer is None and self._transport is not None:
+            self._send_now(text, self._transport)
+            return
         self._room -= len(text)
         if self._room < 0:
             self._cut_off()
             return
-        self._frames.append(text)
-        self._rouse()
+        self._waiting.append(text)
+        self._write_later()
 
     def close(self, code: int, reason: str) -> None:
         """Take no more frames; close when those that were taken are sent."""
@@ -55,47 +64,72 @@ class Socket:
         self._closing = {"type": "websocket.close", "code": int(code), "reason": reason}
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(CLOSE_TIMEOUT, self._cut_off)
-        self._rouse()
+        self._write_later()
 
     def ended(self) -> None:
         """Note that the client has gone, however that came."""
         self._closing = self._closing or {"type": "websocket.close"}
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._writer is not None:
+            self._writer.cancel()
 
-    async def write(self) -> None:
-        """Send what is taken, until the connection is closed."""
-        frames, send = self._frames, self._send
-        # Sending fails when the client has gone; the reader is told, and ends the connection.
+    def _send_now(self, text: str, transport: asyncio.WriteTransport) -> None:
+        """Send a frame without a task: to a client that reads, uvicorn writes without waiting.
+
+        This is the path of every event to every subscriber; a task for each would double its cost.
+        """
+        sending = cast(
+            "Coroutine[Any, Any, None]", self._send({"type": "websocket.send", "text": text})
+        )
+        try:
+            awaited = sending.send(None)
+        except StopIteration:
+            # Not every version of uvicorn waits for a client that does not read.
+            if transport.get_write_buffer_size() > self._max_bytes:
+                self._cut_off()
+        except (OSError, RuntimeError):
+            # The client has gone; the reader is told, and ends the connection.
+            self._closing = {"type": "websocket.close"}
+        else:
+            self._write_later(_rest(sending, awaited))
+
+    def _write_later(self, first: Coroutine[Any, Any, None] | None = None) -> None:
+        if self._writer is None:
+            self._writer = asyncio.ensure_future(self._write(first))
+
+    async def _write(self, first: Coroutine[Any, Any, None] | None) -> None:
+        """Send what is waiting; a close is the last."""
         with contextlib.suppress(OSError, RuntimeError):
-            while True:
-                while frames:
-                    text = frames.popleft()
-                    await send({"type": "websocket.send", "text": text})
-                    self._room += len(text)
-                if self._closing is not None:
-                    await send(self._closing)
-                    return
-                self._wake = asyncio.get_running_loop().create_future()
-                await self._wake
-
-    def _rouse(self) -> None:
-        if self._wake is not None:
-            self._wake.set_result(None)
-            self._wake = None
+            if first is not None:
+                await first
+            while self._waiting:
+                text = self._waiting.popleft()
+                await self._send({"type": "websocket.send", "text": text})
+                self._room += len(text)
+            if self._closing is not None:
+                await self._send(self._closing)
+        self._writer = None
 
     def _cut_off(self) -> None:
         self.is_cut_off = True
         self._closing = {"type": "websocket.close"}
-        self._frames.clear()
-        # A close frame would wait behind what the client does not read. uvicorn's `send` is a
-        # method of the protocol that owns the transport; elsewhere the server ends the connection
-        # in its own time when the application returns.
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+        self._waiting.clear()
+        # Aborted and not closed: a close frame would wait behind what the client does not read.
+        if self._transport is not None:
+            self._transport.abort()
         if self._reader is not None:
             self._reader.cancel()
+
+
+@types.coroutine
+def _rest(sending: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    """Go on, inside a task, with a coroutine that has been begun outside and awaits a future."""
+    try:
+        yield awaited
+        yield from sending.__await__()
+    finally:
+        sending.close()
 
 
 async def serve(
@@ -121,7 +155,6 @@ async def serve(
     except Refused as refusal:
         await refuse(send, refusal)
         return
-    writer = asyncio.ensure_future(socket.write())
     try:
         await _read(hub, connection, receive, clock)
     except asyncio.CancelledError:
@@ -130,7 +163,6 @@ async def serve(
     finally:
         hub.disconnect(connection, clock())
         socket.ended()
-        writer.cancel()
 
 
 async def refuse(send: Send, refusal: Refused) -> None:
