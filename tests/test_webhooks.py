@@ -338,7 +338,9 @@ class TestSignals:
         assert [name for name, _ in heard] == ["channel_occupied", "cache_miss"]
         assert status(body) == 200
 
-    def test_without_the_optimisation_they_are_sent_and_nothing_is_remembered(self, heard, settings):
+    def test_without_the_optimisation_they_are_sent_and_nothing_is_remembered(
+        self, heard, settings
+    ):
         settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = False
         assert status(body_of(event("channel_occupied"))) == 200
         assert len(heard) == 1
