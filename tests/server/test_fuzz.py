@@ -28,6 +28,7 @@ from drf_model_pusher.server.signatures import InvalidSignature, check_request
 from .api_client import post, request
 from .client import Client
 from .pure import APP, Pipe, World
+from .test_sockets import handshake
 
 TOTAL = int(os.environ.get("FUZZ", "2000"))
 STEPS = 20
@@ -208,7 +209,7 @@ class TestSockets:
 
     def test_handshakes_and_requests(self, server):
         chooser = random.Random(7)
-        seeds = [handshake(server), publication(server)]
+        seeds = [handshake(server.ws_url), publication(server)]
         for number in range(max(100, TOTAL // 50)):
             sent = bytearray(chooser.choice(seeds))
             for _ in range(number % 5):
@@ -220,7 +221,7 @@ class TestSockets:
         chooser = random.Random(8)
         for _ in range(max(100, TOTAL // 50)):
             with socket.create_connection((server.host, server.port), 5) as raw:
-                raw.sendall(handshake(server))
+                raw.sendall(handshake(server.ws_url))
                 assert b" 101 " in raw.recv(1_000)
                 text = b'{"event":"pusher:subscribe","data":{"channel":"pub"}}'
                 frame = bytearray([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text
@@ -245,14 +246,6 @@ class TestSockets:
             body = mutated(text, chooser.randrange(2**32)).encode()
             path = chooser.choice(["/events", "/batch_events"])
             assert request(server, "POST", path, body).status in (200, 400, 413)
-
-
-def handshake(server: LocalServer) -> bytes:
-    return (
-        f"GET /app/{server.key}?protocol=7 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    ).encode()
 
 
 def publication(server: LocalServer) -> bytes:
