@@ -225,6 +225,29 @@ class TestProcesses:
         assert process.wait(20) == 0
         assert sorted(names(pusher_api)) == sorted(f"e{n}" for n in range(25))
 
+    def test_sigterm_to_a_plain_process_sends_what_waits_and_still_ends_it(
+        self, pusher_api, settings
+    ):
+        pusher_api.script.append(Answer(delay=0.5))
+        body = """
+            for n in range(25): push(f"e{n}")
+            time.sleep(20)
+        """
+        process = run(pusher_api, settings, body)
+        pusher_api.wait_for_calls(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+        assert sorted(names(pusher_api)) == sorted(f"e{n}" for n in range(25))
+
+    def test_a_handler_that_is_there_stays(self, pusher_api, settings):
+        body = """
+            handler = lambda *_: sys.exit(7)
+            signal.signal(signal.SIGTERM, handler)
+            push("a")
+            assert signal.getsignal(signal.SIGTERM) is handler
+        """
+        assert run(pusher_api, settings, body).wait(20) == 0
+
     def test_forked_children_lose_and_repeat_nothing(self, pusher_api, settings):
         process = run(
             pusher_api,

@@ -6,13 +6,13 @@ import atexit
 import logging
 import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Sequence
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
+from drf_model_pusher.delivery.exits import before_exit_of_child, before_sigterm
 from drf_model_pusher.delivery.queue import EventQueue, Waiting
 from drf_model_pusher.delivery.sending import attempt, report_dropped, report_failed
 from drf_model_pusher.events import PusherEvent
@@ -95,7 +95,8 @@ class BackgroundDelivery(BaseDelivery):
         if self._thread is None:
             self._round()
         else:
-            _flush_at_exit_of_child(self)
+            before_exit_of_child(self._end)
+            before_sigterm(self._end)
 
     def _run(self) -> None:
         while True:
@@ -170,10 +171,3 @@ def _pause(setbacks: int, retry_after: float | None) -> float:
     """Return seconds: half a second, doubled with each setback in a row, with jitter."""
     pause = min(_LONGEST_PAUSE, 0.5 * 2.0 ** min(setbacks - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
     return max(pause, min(retry_after or 0.0, 10 * _LONGEST_PAUSE))
-
-
-def _flush_at_exit_of_child(delivery: BackgroundDelivery) -> None:
-    """See that children of a process pool flush too: they end without the interpreter's exit."""
-    for name in ("multiprocessing.util", "billiard.util"):
-        if name in sys.modules:
-            sys.modules[name].Finalize(None, delivery._end, exitpriority=100)

@@ -26,6 +26,14 @@ class BaseDelivery(ABC):
         A failure of the provider must not be raised: it would reach the API request.
         """
 
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was taken has left this process; say whether it has.
+
+        Args:
+            timeout: Seconds to wait at the most, by default what the delivery finds reasonable.
+        """
+        return True
+
     # You should not need to override
 
     def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
