@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import HttpResponseForbidden
 from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 from django.utils.decorators import method_decorator
@@ -177,6 +178,18 @@ class TestRequest:
         assert ask(client, channel, headers=headers).status_code == 200
         wrong = {"Authorization": "Token nonsense"}
         assert ask(client, channel, headers=wrong).status_code == 403
+
+    @pytest.mark.parametrize("accept", ["text/html", "image/png", "*/*", "nonsense"])
+    def test_is_answered_in_json_whatever_a_browser_likes_best(self, member, board, accept):
+        answer = ask(member, f"private-boards.{board.pk}", headers={"Accept": accept})
+        if accept in ("text/html", "*/*"):  # what the view could answer itself
+            assert answer.status_code == 200
+        assert answer["Content-Type"] == "application/json"
+
+    def test_is_not_subject_to_what_the_project_chose_for_its_api(self):
+        for view in (AuthorizationView, UserAuthenticationView):
+            assert view.permission_classes == (permissions.AllowAny,)
+            assert view.versioning_class is None
 
     def test_is_throttled_where_the_project_says_so(self, member, board, settings, monkeypatch):
         class Once(ScopedRateThrottle):
@@ -368,10 +381,12 @@ class TestViews:
         assert answer == (200 if status == 200 else 403)
 
     def test_a_cached_answer_to_one_is_none_to_another(self, member, board):
-        class View(views.BoardByPermissionViewSet):
+        class View(views.OpenBoardViewSet):
+            permission_classes = [permissions.IsAuthenticated]
+
             @method_decorator(cache_page(60))
             def retrieve(self, request, pk):
-                return super().retrieve(request, pk)
+                return Response(status=200 if pk == str(board.pk) else 404)
 
         declare(View)
         assert ask(member, f"private-boards.{board.pk}").status_code == 200
@@ -452,6 +467,46 @@ class TestViews:
 
         declare(View)
         assert ask(member, f"private-boards.{board.pk}").status_code == 200
+
+    def test_with_a_dispatch_of_their_own_are_really_asked(self, member, board):
+        class View(views.BoardViewSet):
+            def dispatch(self, request, *args, **kwargs):
+                return HttpResponseForbidden()
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    @pytest.mark.parametrize("status", [200, 403])
+    def test_with_a_get_of_their_own_are_really_asked(self, member, board, status):
+        class View(generics.RetrieveAPIView):
+            queryset = Board.objects.all()
+            serializer_class = BoardSerializer
+
+            def get(self, request, *args, **kwargs):
+                return Response(status=status)
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == status
+
+    def test_know_how_the_user_was_authenticated(self, member, board):
+        seen = []
+
+        class View(views.BoardViewSet):
+            def get_queryset(self):
+                seen.append(type(self.request.successful_authenticator))
+                return super().get_queryset()
+
+        declare(View)
+        ask(member, f"private-boards.{board.pk}")
+        assert seen == [SessionAuthentication]
+
+    def test_that_list_another_model_grant_nothing(self, member, board):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                return User.objects.all()
+
+        declare(View, "boards")
+        assert ask(member, "private-boards").status_code == 403
 
     def test_authenticate_by_themselves(self, member, ada, board):
         class View(views.BoardViewSet):

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.exceptions import ParseError, PermissionDenied
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
@@ -28,6 +29,13 @@ from drf_model_pusher.view_rules import Refused, is_inactive, keep_session_user
 logger = logging.getLogger("drf_model_pusher")
 
 
+class _OneFormat(DefaultContentNegotiation):
+    """Answers in the view's only format, whatever a browser says that it likes best."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class _PusherView(APIView):
     """What both endpoints are: the project's own authentication and throttles, one wire format.
 
@@ -39,6 +47,7 @@ class _PusherView(APIView):
     # pusher-js speaks no other format, whatever the project's API does.
     parser_classes = (FormParser, JSONParser, MultiPartParser)
     renderer_classes = (JSONRenderer,)
+    content_negotiation_class = _OneFormat
     versioning_class = None
     throttle_scope = "pusher"
     serializer_class: type[Serializer[Any]]
