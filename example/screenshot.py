@@ -59,7 +59,8 @@ def main():
 
 
 def take_picture(browser, address):
-    left, right = (open_window(browser, address) for _ in range(2))
+    left, right = (open_window(browser, address, name) for name in ("Mira", "Jonas"))
+    left.get_by_title("Jonas").wait_for()
     drag(left, "Try the board on a phone", "Doing")
     add(right, "Thank the testers")
     drag(left, "Show who else is here", "Done")
@@ -87,9 +88,11 @@ def take_picture(browser, address):
     print(f"{PICTURE} ({PICTURE.stat().st_size // 1000} kB)")
 
 
-def open_window(browser, address):
-    window = browser.new_page(viewport=SIZE, device_scale_factor=2)
+def open_window(browser, address, person):
+    context = browser.new_context(viewport=SIZE, device_scale_factor=2)
+    window = context.new_page()
     window.goto(address)
+    window.get_by_role("button", name=person).click()
     window.locator("#status[data-state=live]").wait_for()
     window.locator(".card").first.wait_for()
     return window

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -6,7 +7,19 @@ from django.db import models
 STEP = 1024.0
 
 
+class Board(models.Model):
+    name = models.CharField(max_length=60)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="boards")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self):
+        return self.name
+
+
 class List(models.Model):
+    board = models.ForeignKey(Board, models.CASCADE, related_name="lists")
     name = models.CharField(max_length=60)
     position = models.FloatField()
 

@@ -1,6 +1,11 @@
-"""What an empty board starts with."""
+"""What an empty board starts with, and who is on it."""
 
-from board.models import Card, List
+from django.contrib.auth.models import User
+
+from board.models import Board, Card, List
+
+MEMBERS = ["Mira", "Jonas"]
+STRANGER = "Alma"
 
 BOARD = {
     "To do": [
@@ -22,10 +27,14 @@ BOARD = {
 
 
 def seed():
-    """Fill the board, unless it has lists already."""
+    """Make the board and its people, unless it has lists already."""
     if List.objects.exists():
         return
+    for name in (*MEMBERS, STRANGER):
+        User.objects.get_or_create(username=name.lower(), defaults={"first_name": name})
+    board = Board.objects.create(name="Release 1.0")
+    board.members.set(User.objects.filter(first_name__in=MEMBERS))
     for position, (name, cards) in enumerate(BOARD.items()):
-        board_list = List.objects.create(name=name, position=position)
+        board_list = List.objects.create(board=board, name=name, position=position)
         for title, notes in cards:
             Card.objects.create(list=board_list, title=title, notes=notes)

@@ -1,6 +1,12 @@
 from rest_framework import serializers
 
-from board.models import Card, List
+from board.models import Board, Card, List
+
+
+class BoardSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Board
+        fields = ["id", "name"]
 
 
 class ListSerializer(serializers.ModelSerializer):
@@ -15,3 +21,8 @@ class CardSerializer(serializers.ModelSerializer):
         fields = ["id", "list", "title", "notes", "position", "version"]
         read_only_fields = ["version"]
         extra_kwargs = {"position": {"required": False}}
+
+    def validate_list(self, value):
+        if not value.board.members.contains(self.context["request"].user):
+            raise serializers.ValidationError("There is no such list on a board of yours.")
+        return value

@@ -4,14 +4,18 @@ import json
 import socket
 import time
 
+from drf_model_pusher.signing import sign_channel
 from websockets.sync.client import connect
 
 
 class Subscriber:
-    """One connection, subscribed to one public channel inside its ``with`` block."""
+    """One connection, subscribed to one channel inside its ``with`` block.
 
-    def __init__(self, host, port, key, channel):
-        self.channel = channel
+    It knows the secret, and so lets itself in; a browser has to ask.
+    """
+
+    def __init__(self, host, port, key, secret, channel):
+        self.key, self.secret, self.channel = key, secret, channel
         # A socket of our own, since a proxy that the environment names is not for this machine.
         self._connection = connect(
             f"ws://{host}:{port}/app/{key}?protocol=7&client=demo&version=1.0",
@@ -20,8 +24,11 @@ class Subscriber:
 
     def __enter__(self):
         self._connection.__enter__()
-        self._wait_for("pusher:connection_established", 5)
-        self._send("pusher:subscribe", {"channel": self.channel})
+        established = json.loads(self._wait_for("pusher:connection_established", 5)["data"])
+        auth = sign_channel(
+            self.key, self.secret, socket_id=established["socket_id"], channel=self.channel
+        )
+        self._send("pusher:subscribe", {"channel": self.channel, "auth": auth})
         self._wait_for("pusher_internal:subscription_succeeded", 5)
         return self
 
@@ -46,5 +53,7 @@ class Subscriber:
         self._connection.send(json.dumps({"event": event, "data": data}))
 
     def _wait_for(self, event, timeout):
-        while json.loads(self._connection.recv(timeout))["event"] != event:
-            pass
+        while True:
+            message = json.loads(self._connection.recv(timeout))
+            if message["event"] == event:
+                return message

@@ -1,13 +1,18 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from board.views import CardViewSet, ListViewSet, board
+from board import views
 
 router = SimpleRouter()
-router.register("lists", ListViewSet)
-router.register("cards", CardViewSet)
+router.register("boards", views.BoardViewSet)
+router.register("lists", views.ListViewSet)
+router.register("cards", views.CardViewSet)
 
 urlpatterns = [
-    path("", board),
+    path("", views.start, name="start"),
+    path("enter", views.enter, name="enter"),
+    path("leave", views.leave, name="leave"),
+    path("boards/<int:pk>/", views.board, name="board"),
     path("api/", include(router.urls)),
+    path("pusher/", include("drf_model_pusher.urls")),
 ]

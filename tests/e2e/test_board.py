@@ -61,18 +61,19 @@ def demo(browser, tmp_path):
 class Window:
     """One browser window, as its user knows it."""
 
-    def __init__(self, browser, url):
+    def __init__(self, browser, url, person):
         self.frames = []
         self.errors = []
-        # Without motion, so that the mouse finds a card where it is, not where it glides.
-        self.page = page = browser.new_page(
+        # A person of its own, and without motion, so that the mouse finds a card where it is.
+        self.context = browser.new_context(
             viewport={"width": 1300, "height": 900}, reduced_motion="reduce"
         )
+        self.page = page = self.context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", lambda socket: socket.on("framereceived", self._take))
         page.goto(url)
-        self.wait_until_live()
+        page.get_by_role("button", name=person).click()
 
     def wait_until_live(self):
         self.page.locator("#status[data-state=live]").wait_for()
@@ -114,7 +115,7 @@ class Window:
 
     def _take(self, frame):
         message = json.loads(frame)
-        if message.get("channel") == "board" and not message["event"].startswith("pusher"):
+        if message["event"].startswith("card."):
             self.frames.append((message["event"], json.loads(message["data"])["title"]))
 
 
@@ -122,13 +123,15 @@ class Window:
 def open_window(browser, demo):
     windows = []
 
-    def open_window():
-        windows.append(Window(browser, demo.url))
+    def open_window(person="Mira"):
+        windows.append(Window(browser, demo.url, person))
+        if person != "Alma":
+            windows[-1].wait_until_live()
         return windows[-1]
 
     yield open_window
     for window in windows:
-        window.page.close()
+        window.context.close()
     assert [window.errors for window in windows] == [[] for window in windows]
 
 
@@ -139,7 +142,7 @@ def here(open_window):
 
 @pytest.fixture
 def there(open_window):
-    return open_window()
+    return open_window("Jonas")
 
 
 class TestTwoWindows:
@@ -159,7 +162,10 @@ class TestTwoWindows:
         here.page.evaluate(
             """() => fetch("/api/cards/1/", {
                 method: "PATCH",
-                headers: {"Content-Type": "application/json"},
+                headers: {
+                    "Content-Type": "application/json",
+                    "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value,
+                },
                 body: JSON.stringify({title: "Echo"}),
             })"""
         )
@@ -197,6 +203,37 @@ class TestTwoWindows:
         here.add(title)
         there.card(title).wait_for()
         assert there.page.locator("main img").count() == 0
+
+
+class TestPeople:
+    def test_members_see_who_is_here_until_they_leave(self, here, there):
+        for window, names in ((here, ["Jonas", "Mira (you)"]), (there, ["Mira", "Jonas (you)"])):
+            for name in names:
+                window.page.get_by_role("list", name="Who is here").get_by_title(
+                    name, exact=True
+                ).wait_for()
+        there.button("Leave, Jonas").click()
+        here.page.get_by_title("Jonas").wait_for(state="detached")
+
+    def test_two_windows_of_one_person_are_one(self, here, open_window):
+        open_window("Mira")
+        assert here.page.locator("#here li").count() == 1
+
+    def test_others_see_where_somebody_writes(self, here, there):
+        there.page.get_by_label("New card in Doing").press_sequentially("Hm")
+        doing = here.page.get_by_role("region", name=re.compile("^Doing "))
+        doing.get_by_text("Jonas is writing …").wait_for()
+        assert there.page.get_by_text("is writing").count() == 0
+        doing.get_by_text("Jonas is writing …").wait_for(state="detached")
+
+    def test_who_is_not_a_member_is_told_kindly_and_hears_nothing(self, here, open_window):
+        alma = open_window("Alma")
+        alma.page.get_by_text("This board is not shared with you").wait_for()
+        here.add("For members only")
+        here.card("For members only").wait_for()
+        assert alma.page.get_by_text("Write the release notes").count() == 0
+        assert alma.frames == []
+        assert here.page.locator("#here li").count() == 1
 
 
 class TestKeyboard:

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import urllib.error
-import urllib.request
 
 import pytest
 
@@ -25,14 +24,6 @@ def run(*arguments, **environment):
         timeout=60,
         env={**ENVIRONMENT, **environment},
     )
-
-
-def post(url, body):
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
 
 
 class TestOnce:
@@ -63,11 +54,10 @@ class TestOnce:
 class TestDemo:
     def test_serves_the_page_and_prints_events(self, tmp_path):
         with Demo(tmp_path) as demo:
-            with urllib.request.urlopen(demo.url, timeout=10) as page:
-                html = page.read().decode()
-            assert "Task board" in html
-            assert "not-a-secret" not in html
-            post(f"{demo.url}api/cards/", {"list": 1, "title": "Grüße \x1b[2J"})
+            mira = demo.enter("mira")
+            assert "Task board" in mira.page
+            assert "not-a-secret" not in mira.page
+            mira.call("api/cards/", json.dumps({"list": 1, "title": "Grüße \x1b[2J"}).encode())
             data = json.loads(demo.wait_for_line(r"card\.create  (\{.*\})")[1])
             assert data["title"] == "Grüße \x1b[2J"
             assert data["version"] == 1
@@ -78,20 +68,32 @@ class TestDemo:
 
     def test_keeps_the_board(self, tmp_path):
         with Demo(tmp_path) as demo:
-            card = post(f"{demo.url}api/cards/", {"list": 1, "title": "Kept"})
-        with (
-            Demo(tmp_path) as demo,
-            urllib.request.urlopen(f"{demo.url}api/cards/", timeout=10) as response,
-        ):
-            assert card in json.load(response)
+            card = demo.enter("mira").call("api/cards/", b'{"list": 1, "title": "Kept"}')
+        with Demo(tmp_path) as demo:
+            assert card in demo.enter("jonas").call("api/cards/?board=1")
 
     @pytest.mark.parametrize("position", ["1e999", "NaN", "-1e13"])
     def test_refuses_a_position_that_no_browser_could_read(self, tmp_path, position):
         with Demo(tmp_path) as demo:
             body = f'{{"list": 1, "title": "Far out", "position": {position}}}'
-            request = urllib.request.Request(
-                f"{demo.url}api/cards/", body.encode(), {"Content-Type": "application/json"}
-            )
             with pytest.raises(urllib.error.HTTPError, match="400") as error:
-                urllib.request.urlopen(request, timeout=10)
+                demo.enter("mira").call("api/cards/", body.encode())
             error.value.close()
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status"),
+        [
+            ("api/boards/1/", None, 403),
+            ("api/cards/1/", None, 404),
+            ("api/cards/", b'{"list": 1, "title": "Mine"}', 400),
+            ("pusher/auth", b'{"socket_id": "1.2", "channel_name": "private-boards.1"}', 403),
+            ("pusher/auth", b'{"socket_id": "1.2", "channel_name": "presence-boards.1"}', 403),
+        ],
+    )
+    def test_gives_nothing_to_who_is_not_on_the_board(self, tmp_path, path, body, status):
+        with Demo(tmp_path) as demo:
+            alma = demo.enter("alma")
+            with pytest.raises(urllib.error.HTTPError, match=str(status)) as error:
+                alma.call(path, body)
+            error.value.close()
+            assert alma.call("api/cards/") == alma.call("api/lists/?board=1") == []

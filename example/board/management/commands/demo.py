@@ -12,14 +12,17 @@ import time
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
+from django.utils.crypto import get_random_string
 from websockets.exceptions import ConnectionClosed
 
-from board.models import List
-from board.seed import seed
+from board.models import Board, List
+from board.seed import MEMBERS, seed
 from board.subscriber import Subscriber
-from board.views import CHANNEL
 
 HOST = "127.0.0.1"
 PORTS = range(8000, 8020)
@@ -59,8 +62,10 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
             seed()
             stack.enter_context(serving(listener))
-            credentials = settings.PUSHER_HOST, settings.PUSHER_PORT, settings.PUSHER_KEY
-            subscriber = stack.enter_context(Subscriber(*credentials, CHANNEL))
+            credentials = (settings.PUSHER_KEY, settings.PUSHER_SECRET)
+            address = (settings.PUSHER_HOST, settings.PUSHER_PORT)
+            channel = f"private-boards.{Board.objects.first().pk}"
+            subscriber = stack.enter_context(Subscriber(*address, *credentials, channel))
             if once:
                 self.make_three_changes(subscriber, timeout)
             else:
@@ -85,8 +90,9 @@ class Command(BaseCommand):
         address = self.style.SUCCESS(f"http://{HOST}:{settings.PUSHER_PORT}/")
         self.stdout.write(
             f"\n  The task board: {address}\n\n"
-            "  Open it in two windows and move a card in one of them. Ctrl+C ends the demo.\n"
-            f'  Here is what a subscriber of the channel "{CHANNEL}" receives:\n\n'
+            "  Open it in two windows and move a card in one of them; a private window can be\n"
+            "  somebody else. Ctrl+C ends the demo.\n"
+            f'  Here is what a subscriber of the channel "{subscriber.channel}" receives:\n\n'
         )
         self.stdout.flush()
         with contextlib.suppress(ConnectionClosed):
@@ -99,6 +105,7 @@ class Command(BaseCommand):
         """Create, change and delete a card; fail unless an event of each arrives in time."""
         deadline = time.monotonic() + timeout
         missing = []
+        self.identity = headers_of(User.objects.get(username=MEMBERS[0].lower()))
         card = {"list": List.objects.first().pk, "title": "Say hello"}
         path = "/api/cards/"
         for method, body, name in [
@@ -121,7 +128,7 @@ class Command(BaseCommand):
 
     def call(self, method, path, body):
         """Call the API as any HTTP client would, and return its answer."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.identity}
         connection = http.client.HTTPConnection(HOST, settings.PUSHER_PORT, timeout=30)
         with contextlib.closing(connection):
             connection.request(method, path, json.dumps(body) if body else None, headers)
@@ -138,6 +145,20 @@ class Command(BaseCommand):
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
         self.stdout.write(f"  {self.style.SUCCESS(name)}  {text}")
         self.stdout.flush()
+
+
+def headers_of(user):
+    """Return the headers with which a browser says that it is this user's."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    token = get_random_string(32)
+    return {
+        "Cookie": f"sessionid={session.session_key}; csrftoken={token}",
+        "X-CSRFToken": token,
+    }
 
 
 @contextlib.contextmanager

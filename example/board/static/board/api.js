@@ -11,12 +11,14 @@ export class ApiError extends Error {
 export class Api {
   #queues = new Map(); // id → the last request about that card
 
-  constructor(socketId) {
+  constructor(board, csrfToken, socketId) {
+    this.board = board;
+    this.csrfToken = csrfToken;
     this.socketId = socketId; // a function: it changes with each reconnect
   }
 
-  lists = () => this.#send("GET", "lists/");
-  cards = () => this.#send("GET", "cards/");
+  lists = () => this.#send("GET", `lists/?board=${this.board}`);
+  cards = () => this.#send("GET", `cards/?board=${this.board}`);
   create = (card) => this.#send("POST", "cards/", card);
   update = (id, changes) => this.#inOrder(id, "PATCH", changes);
   remove = (id) => this.#inOrder(id, "DELETE");
@@ -30,7 +32,7 @@ export class Api {
   }
 
   async #send(method, path, body) {
-    const headers = { "Content-Type": "application/json" };
+    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.csrfToken };
     const socketId = this.socketId();
     if (socketId) headers["X-Pusher-Socket-Id"] = socketId;
     let response;

@@ -10,24 +10,55 @@ const STATES = {
 };
 
 /**
- * Subscribe, and return a function that gives the connection's id.
+ * Subscribe, and return the connection's id, as a function, and a function that tells others where
+ * this user types.
  *
  * `subscribed` is called after each (re)connect. Events of the time before are gone: Pusher keeps
- * no history, so this is the moment to fetch.
+ * no history, so this is the moment to fetch. `refused` is called if the board is not for us.
  */
-export function listen({ key, channel, options }, { state, subscribed, event }) {
+export function listen({ key, board, options }, csrfToken, on) {
+  const { state, subscribed, refused, event, people, typing } = on;
   const show = (name) => state(...(STATES[name] ?? STATES.connecting));
   if (!globalThis.Pusher) {
     show("failed"); // pusher-js did not load: the board works, but does not change by itself
-    return () => undefined;
+    return { socketId: () => undefined, type() {} };
   }
-  const pusher = new Pusher(key, options);
+  // Before each subscription pusher-js asks our server, which asks the board's own API.
+  const headers = { "X-CSRFToken": csrfToken };
+  const channelAuthorization = { endpoint: "/pusher/auth", headers };
+  const pusher = new Pusher(key, { ...options, channelAuthorization });
   pusher.connection.bind("state_change", ({ current }) => show(current));
-  const subscription = pusher.subscribe(channel);
-  subscription.bind("pusher:subscription_succeeded", subscribed);
-  subscription.bind_global((name, data) => {
-    if (!name.startsWith("pusher")) event(name, data);
+
+  const cards = pusher.subscribe(`private-boards.${board}`);
+  cards.bind("pusher:subscription_succeeded", subscribed);
+  cards.bind("pusher:subscription_error", ({ status }) => {
+    if (status !== 403) return;
+    pusher.disconnect();
+    refused();
   });
-  // No socket id while disconnected: then nothing needs to be left out.
-  return () => (pusher.connection.state === "connected" ? pusher.connection.socket_id : undefined);
+  cards.bind_global((name, data) => {
+    if (name.startsWith("card.")) event(name, data);
+  });
+
+  const room = pusher.subscribe(`presence-boards.${board}`);
+  const tell = () => {
+    const members = [];
+    room.members.each(({ id, info }) => members.push({ id, name: info.name }));
+    people(members, room.members.myID);
+  };
+  for (const name of ["subscription_succeeded", "member_added", "member_removed"]) {
+    room.bind(`pusher:${name}`, tell);
+  }
+  // Sent by browsers, not by our server: only the user's id is certain.
+  room.bind("client-typing", ({ list }, { user_id }) => {
+    const member = room.members.get(user_id);
+    if (member && Number.isInteger(list)) typing(list, member.info.name);
+  });
+
+  return {
+    // No socket id while disconnected: then nothing needs to be left out.
+    socketId: () =>
+      pusher.connection.state === "connected" ? pusher.connection.socket_id : undefined,
+    type: (list) => room.subscribed && room.trigger("client-typing", { list }),
+  };
 }

@@ -5,6 +5,7 @@ import { edit } from "./edit.js";
 import { listen } from "./live.js";
 import { logEvent } from "./log.js";
 import { Mover } from "./move.js";
+import { showPeople, showTyping, tellTyping } from "./people.js";
 import { Store } from "./store.js";
 import { View } from "./view.js";
 
@@ -15,19 +16,27 @@ const view = new View(root, store);
 
 // The server's side
 
-const socketId = listen(JSON.parse(byId("config").textContent), {
+const config = JSON.parse(byId("config").textContent);
+const csrfToken = document.querySelector("[name=csrfmiddlewaretoken]").value;
+const live = listen(config, csrfToken, {
   state(state, text) {
     byId("status").dataset.state = state;
     byId("status").textContent = text;
   },
   subscribed: load,
+  refused: showStranger,
+  people: (members, myId) => showPeople(byId("here"), members, myId),
+  typing(list, name) {
+    const element = view.listElement(list)?.querySelector("[data-typing]");
+    if (element) showTyping(element, name);
+  },
   event(name, card) {
     const sentence = receive(name, card);
     logEvent(byId("log"), name, sentence, card);
     announce(`Elsewhere: ${sentence}.`);
   },
 });
-const api = new Api(socketId);
+const api = new Api(config.board, csrfToken, live.socketId);
 
 // Not only when the connection stands: the board must not need it. One load after the other, so
 // that the newest has the last word.
@@ -47,6 +56,12 @@ async function fetchBoard() {
   } catch (error) {
     notify(`The board could not be loaded. ${error.message}`);
   }
+}
+
+/** The board is not for this user; the server has said so, and has given nothing away. */
+function showStranger() {
+  document.querySelector("main").hidden = true;
+  byId("stranger").hidden = false;
 }
 
 /** Apply an event of somebody else's change, and return what it means in words. */
@@ -105,6 +120,12 @@ root.addEventListener("submit", async (event) => {
   );
   if (isSaved) announce(`“${card.title}” added.`);
   else input.value ||= card.title; // nothing that was typed is lost
+});
+
+const type = tellTyping(live.type);
+root.addEventListener("input", ({ target }) => {
+  const list = target.closest(".list");
+  if (list) type(Number(list.dataset.list));
 });
 
 root.addEventListener("click", ({ target }) => {
