@@ -24,6 +24,7 @@ class Call:
     query: dict[str, str]
     body: bytes
     client: tuple[str, int]
+    headers: Any
     signed: bool
     ok: bool = False
 
@@ -145,6 +146,7 @@ class PusherApi:
             query=query,
             body=body,
             client=handler.client_address,
+            headers=handler.headers,
             signed=self._is_signed(handler.command, parts.path, query, body),
         )
         answer = self.script.popleft() if self.script else self.default

@@ -15,13 +15,14 @@ from drf_model_pusher.lookups import object_key
 from drf_model_pusher.moves import Before, Move
 from drf_model_pusher.occupancy import Audience, audience
 from drf_model_pusher.oversize import reference
-from drf_model_pusher.pushing import encode_data, fits, make_event, push_event, writer_socket_id
+from drf_model_pusher.pushing import encode_data, make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
+    from drf_model_pusher.events import PusherEvent
     from drf_model_pusher.providers import BaseProvider
 
 
@@ -193,10 +194,13 @@ class PusherBackend(ChannelRules):
             provider=self.provider_class,
             unsure=heard.unsure,
         )
-        if self.oversize == "refer" and not fits(pusher_event):
+
+        def referring() -> PusherEvent:
             small = self.get_oversize_data(event, instance, data)
-            pusher_event = replace(pusher_event, data=encode_data(small))
-        push_event(pusher_event, using=using)
+            return replace(pusher_event, data=encode_data(small))
+
+        instead = referring if self.oversize == "refer" else None
+        push_event(pusher_event, using=using, instead=instead)
 
     def channels_before(self, instance: Any) -> Before | None:
         """Return where an object is heard of before it is updated; None for the view's channels."""

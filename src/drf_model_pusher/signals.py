@@ -19,7 +19,7 @@ exception in a receiver is logged by Django and stops nothing.
 
 from django.dispatch import Signal
 
-event_sent = Signal()
+event_sent = Signal(use_caching=True)
 """The service accepted the event. Whether anybody listened is not known."""
 
 event_failed = Signal()

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from django.db import models, router, transaction
+from django.db import models
 from rest_framework.generics import GenericAPIView
 from rest_framework.mixins import CreateModelMixin, UpdateModelMixin
 
 from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.base import held_back
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import make_event, push_event, writer_socket_id
@@ -200,7 +201,7 @@ class ModelPusherViewMixin(_View):
         model = type(instance)
         if not registry.backends_for(model) or app_settings.DRF_MODEL_PUSHER_DISABLED:
             return nullcontext()
-        return transaction.atomic(using=router.db_for_write(model, instance=instance))
+        return held_back()
 
 
 def _forget_prefetched(instance: Any) -> None:

@@ -1,5 +1,6 @@
 """Background delivery under the servers that people run: nothing is lost, nothing sent twice."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,7 +9,6 @@ import sys
 import time
 import urllib.request
 import uuid
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def environment(pusher_api, settings):
     }
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(command, environment, log):
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -58,12 +58,10 @@ def post(port, name):
 
 def wait_until_it_answers(port, process, log):
     for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
     raise AssertionError(log.read_text())
 
 

@@ -127,6 +127,25 @@ class TestRequest:
         assert len(pusher_api.calls) == 1
 
 
+class TestProxy:
+    def test_the_environments_is_used(self, pusher_api, settings, monkeypatch):
+        monkeypatch.setenv("http_proxy", f"http://Ada:p%40ss@127.0.0.1:{pusher_api.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        settings.PUSHER_HOST, settings.PUSHER_PORT = "pusher.invalid", 80
+        get_provider(PusherProvider).trigger(["a"], "hello", {})
+        (call,) = pusher_api.calls
+        assert call.signed
+        assert call.headers["Host"].startswith("pusher.invalid")
+        assert call.headers["Proxy-Authorization"] == "Basic QWRhOnBAc3M="
+
+    def test_but_not_for_hosts_that_it_excludes(self, pusher_api, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        get_provider(PusherProvider).trigger(["a"], "hello", {})
+        assert len(pusher_api.calls) == 1
+
+
 class TestTls:
     def test_a_private_authority_is_trusted_if_the_setting_names_it(self, settings, tmp_path):
         import ssl

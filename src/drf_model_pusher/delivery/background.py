@@ -20,8 +20,8 @@ from drf_model_pusher.occupancy import settle
 
 logger = logging.getLogger("drf_model_pusher")
 
-# How many waiting events one round takes: enough for full batches, few enough to notice an exit.
-_ROUND = 500
+# How many waiting events one round takes: ten full batches, after which it is said how they fared.
+_ROUND = 100
 _LONGEST_PAUSE = 30.0
 
 
@@ -43,9 +43,11 @@ class BackgroundDelivery(BaseDelivery):
             self._start_afresh()
         now = time.monotonic()
         with self._changed:
-            dropped = [self._queue.put(event, now=now) for event in events]
-            self._changed.notify_all()
-        report_dropped([event for event in dropped if event], "the queue is full")
+            dropped = [gone for event in events if (gone := self._queue.put(event, now=now))]
+            if not self._busy:
+                self._changed.notify_all()
+        if dropped:
+            report_dropped(dropped, "the queue is full")
         if self._thread is None or not self._thread.is_alive():
             self._start_thread()
 

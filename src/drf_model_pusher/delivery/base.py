@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from typing import cast
 
@@ -43,7 +45,30 @@ class BaseDelivery(ABC):
             events: What to send, in order.
             using: The alias of the database that the change was written to.
         """
-        transaction.on_commit(partial(self.send, events), using=using)
+        held = _held.get()
+        if held is None:
+            transaction.on_commit(partial(self.send, events), using=using)
+        else:
+            held.append(partial(self.deliver, events, using=using))
+
+
+_held: ContextVar[list[Callable[[], None]] | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Keep events until the end of the block; if the block fails they are forgotten.
+
+    For a deletion, whose events are made while the object is still there.
+    """
+    held: list[Callable[[], None]] = []
+    token = _held.set(held)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+    for deliver in held:
+        deliver()
 
 
 def get_delivery() -> BaseDelivery:

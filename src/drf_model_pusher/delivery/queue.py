@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -25,7 +26,8 @@ class EventQueue:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._waiting: dict[int, Waiting] = {}
+        # A plain dict would search past all that has left for the first that is still there.
+        self._waiting: OrderedDict[int, Waiting] = OrderedDict()
         self._numbers = count()
         self._latest: dict[str, int] = {}
 
@@ -51,8 +53,7 @@ class EventQueue:
         return [self._pop() for _ in range(min(limit, len(self)))]
 
     def _pop(self) -> Waiting:
-        number = next(iter(self._waiting))
-        entry = self._waiting.pop(number)
+        number, entry = self._waiting.popitem(last=False)
         key = entry.event.conflation_key
         if key is not None and self._latest.get(key) == number:
             del self._latest[key]
