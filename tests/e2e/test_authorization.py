@@ -27,6 +27,7 @@ from drf_model_pusher.backends import (
 )
 from drf_model_pusher.users import revoke, send_to_user
 from tests import urls_of_boards
+from tests.availability import unavailable
 from tests.boards import views
 from tests.boards.models import Board
 from tests.boards.serializers import BoardSerializer
@@ -109,13 +110,6 @@ urlpatterns = [
     path("js/<name>", script_view),
     path("", include(urls_of_boards)),
 ]
-
-
-def unavailable(reason):
-    """Skip on a user's machine; where everything must be there, fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

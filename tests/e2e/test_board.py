@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.availability import unavailable
 from tests.example.running import Demo
 
 PUSHER_JS = Path(__file__).parents[2] / "example" / "node_modules" / "pusher-js"
@@ -24,13 +25,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def unavailable(reason):
-    """Skip, except where everything must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 # Its event loop runs in this thread as long as the fixture lives, and tests of other modules use

@@ -15,6 +15,7 @@ from rest_framework import viewsets
 
 from drf_model_pusher.occupancy import STATE
 from drf_model_pusher.views import ModelPusherViewMixin
+from tests.availability import unavailable
 from tests.occupied import use_cache
 from tests.shop.models import Order
 from tests.shop.serializers import OrderSerializer
@@ -103,7 +104,7 @@ def browser(monkeypatch):
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     with playwright.sync_playwright() as running:
         if CHROMIUM is None and not os.path.exists(running.chromium.executable_path):
-            pytest.skip("there is no Chromium")
+            unavailable("there is no Chromium")
         browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()

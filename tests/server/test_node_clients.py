@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from drf_model_pusher.server.runner import LOCAL_APP, LocalServer
+from tests.availability import unavailable
 
 CLIENTS = Path(__file__).parent / "clients"
 SCENARIOS = [
@@ -25,13 +26,6 @@ SCENARIOS = [
     "pusher_js_presence",
     "pusher_js_users",
 ]
-
-
-def unavailable(reason: str) -> None:
-    """Skip, except where everything must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")

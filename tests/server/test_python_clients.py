@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from drf_model_pusher.server.runner import LocalServer
+from tests.availability import unavailable
 
 from .api_client import post
 
@@ -93,7 +94,7 @@ def heard(process: subprocess.Popen[str], seconds: float = 10) -> object:
 
 def need(module: str) -> None:
     if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
+        unavailable(f"{module} is not installed")
 
 
 class TestPysher:
