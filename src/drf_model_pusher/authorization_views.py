@@ -21,10 +21,11 @@ from drf_model_pusher import occupancy
 from drf_model_pusher.authorization import Doorkeeper
 from drf_model_pusher.authorization_requests import AuthorizationSerializer, SignInSerializer
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.get_requests import keep_session_user
 from drf_model_pusher.pushing import encode_data
 from drf_model_pusher.signing import sign_user
 from drf_model_pusher.users import display_name, user_id
-from drf_model_pusher.view_rules import Refused, is_inactive, keep_session_user
+from drf_model_pusher.view_rules import Refused, is_inactive
 
 logger = logging.getLogger("drf_model_pusher")
 

@@ -7,19 +7,16 @@ really called, and must answer 200.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import NotSupportedError
 from django.db.models import Model, QuerySet
 from django.db.models.sql import Query
-from django.http import Http404, HttpRequest, QueryDict
-from django.utils.datastructures import MultiValueDict
+from django.http import Http404
 from rest_framework import generics, mixins
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -27,6 +24,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
 
 from drf_model_pusher.channel_templates import value_of
+from drf_model_pusher.get_requests import as_get, as_sent
 from drf_model_pusher.lookups import is_unique, lookups_on, plain, same, view_model
 
 if TYPE_CHECKING:
@@ -155,7 +153,7 @@ class ViewRule:
         """
         known = asking
         if self.own_identity and not _authenticates_alike(view, asking):
-            posted = _as_sent(asking._request)
+            posted = as_sent(asking._request)
             known = Request(posted, authenticators=view.get_authenticators())
         try:
             user, auth = known.user, known.auth
@@ -273,43 +271,6 @@ def pin_of(view_class: Any, model: type[Model], lookups: Iterable[str]) -> str |
 def is_inactive(user: Any) -> bool:
     """Say whether this is a user who may not sign in any more, whatever let them through."""
     return getattr(user, "is_authenticated", False) and not getattr(user, "is_active", True)
-
-
-def as_get(request: HttpRequest, topic: str) -> HttpRequest:
-    """Return a GET of the same client, with the same headers and session, but nothing else.
-
-    Query and body of the request are its sender's choice and no part of what is asked.
-    """
-    get = _as_sent(request)
-    get.__dict__.pop("headers", None)
-    get.__dict__.pop("accepted_types", None)
-    get.resolver_match = None
-    get.method, get.GET = "GET", QueryDict()
-    get._post, get._files = QueryDict(), MultiValueDict()
-    get._body, get._stream, get._read_started = b"", BytesIO(), False
-    get.content_type, get.content_params = "", {}
-    # No two questions share an address, so that a cached answer to one is none to another.
-    get.path = get.path_info = f"{request.path_info}/{topic}"
-    body = ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_CONTENT_ENCODING")
-    get.META = {key: value for key, value in request.META.items() if key not in body}
-    get.META |= {"REQUEST_METHOD": "GET", "QUERY_STRING": "", "PATH_INFO": get.path}
-    return get  # type: ignore[no-any-return]
-
-
-def keep_session_user(request: Any) -> None:
-    """Remember the user whom Django's middleware found.
-
-    DRF writes whomever it authenticates into Django's request. A view that takes sessions only
-    would find the user of a token there, and take it for that of a session.
-    """
-    request._drf_model_pusher_user = getattr(request, "user", None)
-
-
-def _as_sent(request: HttpRequest) -> Any:
-    """Return a copy of a request with the user of its session, or with nobody."""
-    sent: Any = copy.copy(request)
-    sent.user = getattr(request, "_drf_model_pusher_user", None)
-    return sent
 
 
 @cache
