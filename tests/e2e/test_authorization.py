@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -135,6 +136,17 @@ def server(settings):
         yield server
 
 
+def one_at_a_time(handler):
+    """Serve requests in turn: SQLite in memory is one connection, and not made for many threads."""
+    turn = threading.Lock()
+
+    def application(environ, start_response):
+        with turn:
+            return handler(environ, start_response)
+
+    return application
+
+
 @pytest.fixture
 def site(server):
     """The address of the project, served by threads that share this one's database."""
@@ -142,7 +154,7 @@ def site(server):
     for connection in shared.values():
         connection.inc_thread_sharing()
     # Its own for each test: it reads MIDDLEWARE once.
-    thread = LiveServerThread("127.0.0.1", lambda handler: handler, connections_override=shared)
+    thread = LiveServerThread("127.0.0.1", one_at_a_time, connections_override=shared)
     thread.daemon = True
     thread.start()
     thread.is_ready.wait()
