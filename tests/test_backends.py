@@ -9,10 +9,12 @@ from rest_framework import serializers, viewsets
 from rest_framework.renderers import JSONRenderer
 
 from drf_model_pusher.backends import PresencePusherBackend, PrivatePusherBackend, PusherBackend
+from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.providers import BaseProvider
 from drf_model_pusher.registry import registry
 from drf_model_pusher.views import ModelPusherViewMixin
+from tests.pusher_api import Answer
 from tests.shop.models import Line, Order
 from tests.shop.serializers import LineSerializer, OrderForStaffSerializer, OrderSerializer
 from tests.views import call
@@ -272,6 +274,38 @@ class TestHooks:
 
         with pytest.raises(DeclarationError, match=r"Lonely has no channels"):
             Lonely().push_change("update", order)
+
+
+class TestConflation:
+    def test_a_backend_that_says_so_sends_the_net_effect_of_what_waits(
+        self, pusher_api, settings, order
+    ):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+            conflate = True
+
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.BackgroundDelivery"
+        pusher_api.script.append(Answer(delay=0.5))
+        first = create_line(order)
+        pusher_api.wait_for_calls(1)
+        second = create_line(order)
+        for text in ("milk", "sugar"):
+            for line in (first, second):
+                call(LineViewSet, "partial_update", {"text": text}, pk=line["id"])
+        events = pusher_api.wait_for_events(3)
+        assert get_delivery().flush(10)
+        assert [(e["name"], e["data"]["id"], e["data"]["text"]) for e in events] == [
+            ("line.create", first["id"], "tea"),
+            ("line.create", second["id"], "sugar"),
+            ("line.update", first["id"], "sugar"),
+        ]
+
+    def test_another_backend_keeps_each_event(self, memory, order):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+
+        create_line(order)
+        assert memory[0].conflation_key is None
 
 
 class TestData:

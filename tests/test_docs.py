@@ -178,6 +178,7 @@ def test_the_provider_of_the_docs_has_under_40_lines_and_carries_events(monkeypa
     import threading
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
+    from drf_model_pusher.delivery.queue import Waiting
     from drf_model_pusher.delivery.sending import attempt
     from drf_model_pusher.events import PusherEvent
 
@@ -201,9 +202,10 @@ def test_the_provider_of_the_docs_has_under_40_lines_and_carries_events(monkeypa
     event = PusherEvent(
         channels=("a", "b"), name="e", data='{"n":1}', provider=namespace["HubProvider"]
     )
-    setback = attempt([event, event])
+    entries = [Waiting(event=event, since=0), Waiting(event=event, since=0)]
+    setback = attempt(entries)
     server.shutdown()
     server.server_close()
     assert received[0] == {"to": ["a", "b"], "event": "e", "data": {"n": 1}}
-    assert setback.events == [event]
+    assert [entry.event for entry in entries] == [event]
     assert setback.error.status == 500

@@ -18,6 +18,7 @@ from drf_model_pusher.oversize import reference
 from drf_model_pusher.pushing import encode_data, make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
+from drf_model_pusher.sharing import is_rendered_alike
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
@@ -92,15 +93,14 @@ class PusherBackend(ChannelRules):
 
     def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
         """Return the serializer of an instance; the response's own, where it is the same."""
-        serializer_class = self.get_serializer_class()
-        shared = getattr(self.view, "response_serializer", None)
+        shared: BaseSerializer[Any] | None = getattr(self.view, "response_serializer", None)
         if (
             shared is not None
             and shared.instance is instance
-            and type(shared) is serializer_class
-            and type(self).get_serializer_context is PusherBackend.get_serializer_context
+            and is_rendered_alike(self, PusherBackend, shared)
         ):
             return shared
+        serializer_class = self.get_serializer_class()
         return serializer_class(instance=instance, context=self.get_serializer_context())
 
     def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
@@ -188,9 +188,7 @@ class PusherBackend(ChannelRules):
             socket_id=writer_socket_id(request) if ignore else None,
             subject=subject,
             change=event if event in ("create", "update", "delete") else None,
-            conflation_key=f"{type(self).__qualname__} {subject}"
-            if self.conflate and subject
-            else None,
+            conflation_key=self._conflation_key(subject, using),
             provider=self.provider_class,
             unsure=heard.unsure,
         )
@@ -201,6 +199,12 @@ class PusherBackend(ChannelRules):
 
         instead = referring if self.oversize == "refer" else None
         push_event(pusher_event, using=using, instead=instead)
+
+    def _conflation_key(self, subject: str | None, using: str | None) -> str | None:
+        if not self.conflate or subject is None:
+            return None
+        # Two databases may have an object of one key, two apps a backend of one name.
+        return f"{type(self).__module__}.{type(self).__qualname__} {using} {subject}"
 
     def channels_before(self, instance: Any) -> Before | None:
         """Return where an object is heard of before it is updated; None for the view's channels."""

@@ -74,8 +74,8 @@ def push_event(
     if fitting:
         get_delivery().deliver([event], using=using)
     else:
-        size = f"{wire_size(event)} bytes are too many"
-        transaction.on_commit(partial(report_dropped, [event], size), using=using)
+        dropping = partial(report_dropped, [event], "the data is too large")
+        transaction.on_commit(dropping, using=using)
 
 
 def encode_data(data: Any) -> str:

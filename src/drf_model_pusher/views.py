@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from rest_framework.generics import GenericAPIView
-from rest_framework.mixins import CreateModelMixin, UpdateModelMixin
 
 from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.channels import as_names
@@ -18,6 +16,7 @@ from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import make_event, push_event, writer_socket_id
 from drf_model_pusher.registry import registry
+from drf_model_pusher.sharing import is_response_settled
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 if TYPE_CHECKING:
@@ -138,18 +137,16 @@ class ModelPusherViewMixin(_View):
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""
         super().perform_create(serializer)
-        self._share(serializer, CreateModelMixin, "create")
         if self.push_creations:
-            self.push_changes(self.PUSH_CREATE, serializer.instance)
+            self._push_saved(self.PUSH_CREATE, serializer)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         """Update, then push; to channels that lose or gain the object, that it left or came."""
         self._remember(serializer.instance)
         super().perform_update(serializer)
-        self._share(serializer, UpdateModelMixin, "update")
         if self.push_updates:
             _forget_prefetched(serializer.instance)
-            self.push_changes(self.PUSH_UPDATE, serializer.instance)
+            self._push_saved(self.PUSH_UPDATE, serializer)
 
     def perform_destroy(self, instance: Any) -> None:
         """Render, delete, then push what was rendered."""
@@ -176,25 +173,17 @@ class ModelPusherViewMixin(_View):
                     if before := backend.channels_before(each):
                         self._before[type(backend), each.pk] = before
 
-    #: The serializer whose data will be the response, where nothing can change it until then.
+    #: The serializer whose data will be the response, while that may be asked of it.
     response_serializer: BaseSerializer[Any] | None = None
 
-    def _share(self, serializer: BaseSerializer[Any], mixin: type, action: str) -> None:
-        """Let backends use what the response renders, if it is sure to be the same.
-
-        It is when no code but DRF's own makes the serializer, calls ``perform_…()`` and renders:
-        data that is rendered once is kept, so anything that changed the object later would be
-        missing from the response.
-        """
-        perform = f"perform_{action}"
-        view = type(self)
-        shared = (
-            getattr(view, perform) is getattr(ModelPusherViewMixin, perform)
-            and getattr(view, action, None) is getattr(mixin, action)
-            and view.get_serializer is GenericAPIView.get_serializer
-            and view.get_serializer_context is GenericAPIView.get_serializer_context
-        )
-        self.response_serializer = serializer if shared else None
+    def _push_saved(self, event: str, serializer: BaseSerializer[Any]) -> None:
+        """Push what a serializer has saved, with its own rendering where that is the same."""
+        if is_response_settled(self, event, ModelPusherViewMixin):
+            self.response_serializer = serializer
+        try:
+            self.push_changes(event, serializer.instance)
+        finally:
+            self.response_serializer = None
 
     def _held_back(self, instance: Any) -> AbstractContextManager[None]:
         """Keep a deletion's event until the deletion is done; it is pushed before it happens."""

@@ -9,8 +9,11 @@ import time
 import pytest
 
 from drf_model_pusher.delivery import background as module
+from drf_model_pusher.delivery import rounds
+from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
+from drf_model_pusher.providers import BaseProvider
 from tests.pusher_api import Answer
 
 
@@ -34,6 +37,21 @@ class TestLeaving:
         assert names(pusher_api) == [f"e{n}" for n in range(1000)]
         assert pusher_api.connections == 1
         assert [t.name for t in threading.enumerate()].count("drf_model_pusher") >= 1
+
+    def test_each_thread_keeps_its_order(self, pusher_api, background):
+        def push(thread):
+            for n in range(50):
+                background.send([event(n, data=f'{{"thread":{thread}}}')])
+
+        threads = [threading.Thread(target=push, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert background.flush(10)
+        for n in range(4):
+            own = [e["name"] for e in pusher_api.events if e["data"]["thread"] == n]
+            assert own == [f"e{m}" for m in range(50)]
 
     def test_what_waits_goes_in_full_batches(self, pusher_api, background):
         pusher_api.script.append(Answer(delay=0.3))
@@ -133,34 +151,95 @@ class TestOutages:
             ("e2", DroppedError),
         ]
 
-    def test_a_bug_in_a_round_does_not_end_the_thread(self, pusher_api, background, monkeypatch):
-        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+    def test_a_bug_in_a_round_does_not_end_the_thread_and_is_told(
+        self, pusher_api, background, monkeypatch, reports, caplog
+    ):
+        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
         broken = iter([KeyError("bug")])
-        real = module.attempt
+        real = rounds.attempt
 
         def attempt(*args, **kwargs):
             if error := next(broken, None):
                 raise error
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(module, "attempt", attempt)
+        monkeypatch.setattr(rounds, "attempt", attempt)
         background.send([event(0)])
         assert background.flush(10)
         background.send([event(1)])
         assert background.flush(10)
-        assert names(pusher_api)[-1] == "e1"
+        assert names(pusher_api) == ["e1"]
+        assert [(name, type(error)) for name, _, error in reports.failed] == [("e0", DroppedError)]
+        assert "delivery round failed" in caplog.text
+
+    def test_what_was_not_tried_counts_no_attempt(self, pusher_api, background, reports):
+        pusher_api.script.extend([Answer(), Answer(status=500)])
+        background.send([event(n) for n in range(30)])
+        assert background.flush(10)
+        assert [attempts for _, attempts in reports.sent] == [1] * 10 + [2] * 10 + [1] * 10
+
+    def test_its_beginning_and_its_end_are_logged(self, pusher_api, background, caplog):
+        pusher_api.script.extend([Answer(status=500)] * 3)
+        background.send([event()])
+        assert background.flush(10)
+        messages = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert len(messages) == 2
+        assert messages[0].startswith("delivery interrupted waiting=1 error=")
+        assert messages[1] == "delivery resumed"
+
+    def test_a_young_event_behind_an_old_one_is_kept(self, pusher_api, background, settings):
+        settings.DRF_MODEL_PUSHER_RETRY_SECONDS = 100
+        entries = [
+            Waiting(event=event(0), since=time.monotonic()),
+            Waiting(event=event(1), since=time.monotonic() - 200),
+            Waiting(event=event(2), since=time.monotonic()),
+        ]
+        pusher_api.script.append(Answer(status=500))
+        left, _ = rounds.Rounds().go(entries)
+        assert [entry.event.name for entry in left] == ["e0", "e2"]
+
+    def test_a_dead_provider_is_given_longer_pauses_beside_a_healthy_one(
+        self, pusher_api, settings
+    ):
+        class Dead(BaseProvider):
+            def trigger(self, *args):
+                raise ConnectionResetError
+
+        pauses = []
+        patience = rounds.Rounds()
+        for _ in range(8):
+            now = time.monotonic()
+            entries = [Waiting(event=event(0), since=now)]
+            entries.append(Waiting(event=event(1, provider=Dead), since=now))
+            pauses.append(patience.go(entries)[1])
+        assert pauses[-1] > 10
+
+    def test_without_a_thread_the_caller_does_not_wait(
+        self, pusher_api, background, monkeypatch, caplog
+    ):
+        def refuse(self):
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            background.send([event(0)])
+        assert pusher_api.calls == []
+        assert "reason=no thread" in caplog.text
+        background.send([event(1)])
+        assert background.flush(10)
+        assert names(pusher_api) == ["e0", "e1"]
 
 
 class TestPause:
     def test_doubles_up_to_a_bound_with_jitter(self):
-        pauses = [module._pause(n, None) for n in range(1, 20)]
+        pauses = [rounds.pause_after(n, None) for n in range(1, 20)]
         assert 0.25 <= pauses[0] <= 0.75
         assert 1 <= pauses[2] <= 3
         assert max(pauses) <= 45
-        assert len({module._pause(3, None) for _ in range(10)}) > 1
+        assert len({rounds.pause_after(3, None) for _ in range(10)}) > 1
 
     def test_is_never_shorter_than_asked(self):
-        assert module._pause(1, 20) == 20
+        assert rounds.pause_after(1, 20) == 20
 
 
 PROGRAM = """
@@ -269,6 +348,50 @@ class TestProcesses:
         assert process.wait(30) == 0
         expected = ["parent", "waits"] + [f"child{n}.{m}" for n in range(4) for m in range(50)]
         assert sorted(names(pusher_api)) == sorted(expected)
+
+    def test_threads_of_a_forked_child_lose_nothing(self, pusher_api, settings):
+        body = """
+            import threading
+            sys.setswitchinterval(1e-6)
+            push("parent")
+            get_delivery().flush()
+            for child in range(10):
+                pid = os.fork()
+                if not pid:
+                    names = [f"{child}.{n}" for n in range(8)]
+                    threads = [threading.Thread(target=push, args=(name,)) for name in names]
+                    for thread in threads: thread.start()
+                    for thread in threads: thread.join()
+                    sys.exit(0)
+                os.waitpid(pid, 0)
+        """
+        assert run(pusher_api, settings, body).wait(60) == 0
+        expected = ["parent", *[f"{child}.{n}" for child in range(10) for n in range(8)]]
+        assert sorted(names(pusher_api)) == sorted(expected)
+
+    def test_what_is_lost_at_an_exit_is_counted(self, pusher_api, settings):
+        pusher_api.default = Answer(delay=60)
+        body = """
+            from drf_model_pusher.signals import event_failed
+            import multiprocessing.util
+            heard = []
+            keep = lambda **kwargs: heard.append(kwargs["event"].name)
+            event_failed.connect(keep)
+            for n in range(25): push(f"e{n}")
+            """
+        process = run(
+            pusher_api,
+            settings,
+            # Runs last: handlers go in the order opposite to that of their registration.
+            "import atexit\n"
+            "atexit.register(lambda: sys.stdout.write(str(len(heard)) + '\\n'))\n"
+            + textwrap.dedent(body),
+            timeout=1,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        output, _ = process.communicate(timeout=30)
+        assert output.strip() == "25"
 
     def test_children_of_multiprocessing_send_what_waits(self, pusher_api, settings):
         process = run(

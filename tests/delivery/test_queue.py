@@ -110,6 +110,23 @@ class TestConflation:
         assert left(created, deleted) == [("order.delete", "{}")]
         assert left(created, replace(deleted, socket_id="1.1")) == []
 
+    def test_a_creator_hears_of_the_deletion_when_another_has_updated_in_between(self):
+        created = event("create", socket_id="1.1")
+        updated, deleted = event("update", socket_id="2.2"), event("delete", socket_id="2.2")
+        assert left(created, updated, deleted) == [("order.delete", "{}")]
+
+    def test_nobody_is_left_out_of_a_creation_with_anothers_update(self):
+        queue = EventQueue(9)
+        queue.put(event("create", socket_id="1.1"), now=0)
+        queue.put(event("update", socket_id="2.2"), now=0)
+        assert [entry.event.socket_id for entry in queue.take(9)] == [None]
+
+    def test_the_data_is_as_young_as_the_last_change(self):
+        queue = EventQueue(9)
+        queue.put(event("update"), now=1)
+        queue.put(event("update"), now=100)
+        assert [entry.since for entry in queue.take(9)] == [100]
+
     def test_a_creation_that_was_tried_may_be_known_and_its_deletion_is_told(self):
         queue = EventQueue(9)
         queue.put(event("create"), now=0)

@@ -1,8 +1,12 @@
 """One try: what leaves, what is refused, what is worth another."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from drf_model_pusher.delivery.sending import attempt, send_once
+from drf_model_pusher.delivery import sending
+from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.sending import send_once
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
 from drf_model_pusher.providers import BaseProvider
@@ -14,6 +18,14 @@ def events(count, **fields):
         PusherEvent(**{"channels": ("orders",), "name": f"e{n}", "data": f'{{"n":{n}}}'} | fields)
         for n in range(count)
     ]
+
+
+def attempt(events):
+    """Try events; return the setback, if there was one, with the events that are left."""
+    entries = [Waiting(event=event, since=0) for event in events]
+    setback = sending.attempt(entries)
+    assert setback or not entries
+    return setback and SimpleNamespace(error=setback.error, events=[e.event for e in entries])
 
 
 def names(api):
@@ -149,12 +161,26 @@ class TestOtherProviders:
 
 
 class TestLog:
-    def test_a_failure_is_logged_without_the_payload(self, pusher_api, caplog):
-        pusher_api.script.append(Answer(status=403, body=b"over quota"))
+    def test_a_failure_is_logged_without_the_payload(self, pusher_api, caplog, reports):
+        """Not even where the service repeats it."""
+        body = b'over quota: {"secret":"payload"}\nevent sent name=forged'
+        pusher_api.script.append(Answer(status=403, body=body))
         send_once(events(1, data='{"secret":"payload"}'))
-        assert "event failed name=e0" in caplog.text
-        assert "403 over quota" in caplog.text
-        assert "payload" not in caplog.text
+        (record,) = [record for record in caplog.records if "event failed" in record.message]
+        assert record.message.startswith("event failed name=e0 ")
+        assert record.message.endswith(" error=the service answered 403")
+        assert reports.failed[0][2].detail == body.decode()
+
+    def test_nor_does_the_text_of_a_third_partys_exception_get_there(self, caplog, reports):
+        class Own(BaseProvider):
+            def trigger(self, channels, event_name, data, socket_id=None):
+                raise KeyError(f"{data}\nevent sent name=forged" + "x" * 300)
+
+        send_once(events(1, data='{"secret":"payload"}', provider=Own))
+        (record,) = caplog.records
+        assert record.message.endswith(" error=KeyError")
+        assert "payload" in reports.failed[0][2].detail
+        assert len(reports.failed[0][2].detail) == 200
 
     def test_drops_are_logged_once_a_minute_with_their_number(self, caplog, monkeypatch):
         from drf_model_pusher import log

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
-import random
 import threading
 import time
 from collections.abc import Sequence
 
+from django.db import close_old_connections
+
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
-from drf_model_pusher.delivery.exits import before_exit_of_child, before_sigterm
-from drf_model_pusher.delivery.queue import EventQueue, Waiting
-from drf_model_pusher.delivery.sending import attempt, report_dropped, report_failed
+from drf_model_pusher.delivery.exits import after_fork, before_exit_of_child, before_sigterm
+from drf_model_pusher.delivery.queue import EventQueue
+from drf_model_pusher.delivery.rounds import LONGEST_PAUSE, Rounds
+from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy import settle
 
 logger = logging.getLogger("drf_model_pusher")
 
 # How many waiting events one round takes: ten full batches, after which it is said how they fared.
 _ROUND = 100
-_LONGEST_PAUSE = 30.0
 
 
 class BackgroundDelivery(BaseDelivery):
@@ -34,15 +33,14 @@ class BackgroundDelivery(BaseDelivery):
 
     def __init__(self) -> None:
         self._start_afresh()
+        # What waits belongs to the parent, and its thread does not come along.
+        after_fork(self._start_afresh)
         atexit.register(self._end)
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Queue events; where there is no room for them the oldest that wait are given up."""
-        if self._pid != os.getpid():
-            # A fork: what waits belongs to the parent, and its thread did not come along.
-            self._start_afresh()
-        now = time.monotonic()
         with self._changed:
+            now = time.monotonic()
             dropped = [gone for event in events if (gone := self._queue.put(event, now=now))]
             if not self._busy:
                 self._changed.notify_all()
@@ -57,8 +55,6 @@ class BackgroundDelivery(BaseDelivery):
         Args:
             timeout: Seconds to wait at the most, ``PUSHER_TIMEOUT`` by default.
         """
-        if self._pid != os.getpid():
-            return True
         if timeout is None:
             timeout = app_settings.PUSHER_TIMEOUT
         with self._changed:
@@ -70,32 +66,39 @@ class BackgroundDelivery(BaseDelivery):
                 self._hurry = False
 
     def _end(self) -> None:
-        if not self.flush():
-            with self._changed:
-                left = [entry.event for entry in self._queue.take(len(self._queue))]
-            report_dropped(left, "the process ended")
+        """Send what waits, or say that it is lost; a process may end in two ways at once."""
+        if self._ended or self.flush():
+            return
+        self._ended = True
+        with self._changed:
+            left = self._rounds.unfinished + self._queue.take(len(self._queue))
+        report_dropped([entry.event for entry in left], "the process ended")
 
     def _start_afresh(self) -> None:
-        self._pid = os.getpid()
-        self._queue = EventQueue(app_settings.DRF_MODEL_PUSHER_QUEUE_SIZE)
         self._changed = threading.Condition()
+        self._queue = EventQueue(app_settings.DRF_MODEL_PUSHER_QUEUE_SIZE)
+        self._rounds = Rounds()
         self._thread: threading.Thread | None = None
         self._busy = False
         self._hurry = False
-        self._setbacks = 0
+        self._ended = False
 
     def _start_thread(self) -> None:
         with self._changed:
             if self._thread is not None and self._thread.is_alive():
                 return
-            self._thread = threading.Thread(target=self._run, name="drf_model_pusher", daemon=True)
             try:
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="drf_model_pusher", daemon=True)
+                thread.start()
             except RuntimeError:
-                # The interpreter is on its way out, or the system has no thread to give.
-                self._thread = None
+                if threading.main_thread().is_alive():
+                    # What waits goes with the next event's try; the caller must not wait for it.
+                    logger.exception("delivery waits reason=no thread")
+                    return
+            else:
+                self._thread = thread
         if self._thread is None:
-            self._round()
+            self._round()  # the interpreter ends: now or never
         else:
             before_exit_of_child(self._end)
             before_sigterm(self._end)
@@ -104,12 +107,7 @@ class BackgroundDelivery(BaseDelivery):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue)
-            try:
-                pause = self._round()
-            except Exception:  # the thread must outlive whatever a provider's author gets wrong
-                logger.exception("delivery round failed")
-                pause = _LONGEST_PAUSE
-            if pause:
+            if pause := self._round():
                 with self._changed:
                     self._changed.wait_for(lambda: self._hurry, pause)
                     self._hurry = False  # one try at once; then pauses as before
@@ -119,57 +117,18 @@ class BackgroundDelivery(BaseDelivery):
         with self._changed:
             entries = self._queue.take(_ROUND)
             self._busy = True
-        left: list[Waiting] = []
-        pause = 0.0
         try:
-            for group in _by_provider(_settled(entries)):
-                rest, asked = self._try(group)
-                left += rest
-                pause = max(pause, asked)
-        finally:
-            with self._changed:
-                dropped = self._queue.put_back(left) if left else []
-                self._busy = False
-                self._changed.notify_all()
-            report_dropped(dropped, "the queue is full")
+            left, pause = self._rounds.go(entries)
+        except Exception:  # the thread must outlive whatever is wrong in here
+            logger.exception("delivery round failed")
+            lost = self._rounds.unfinished or entries
+            report_dropped([entry.event for entry in lost], "an error of ours")
+            left, pause = [], LONGEST_PAUSE
+        with self._changed:
+            dropped = self._queue.put_back(left) if left else []
+            self._busy = False
+            self._changed.notify_all()
+        report_dropped(dropped, "the queue is full")
+        # Receivers of signals may have used the database, in a thread that no request ends.
+        close_old_connections()
         return pause
-
-    def _try(self, entries: list[Waiting]) -> tuple[list[Waiting], float]:
-        """Try entries of one provider; return those that are left, and how long they must wait."""
-        for entry in entries:
-            entry.attempts += 1
-        setback = attempt([entry.event for entry in entries], attempts=entries[0].attempts)
-        if setback is None:
-            self._setbacks = 0
-            return [], 0.0
-        self._setbacks = 1 if len(setback.events) < len(entries) else self._setbacks + 1
-        left = entries[-len(setback.events) :]
-        left[0].event = setback.events[0]  # it may have reached some of its channels
-        oldest = time.monotonic() - app_settings.DRF_MODEL_PUSHER_RETRY_SECONDS
-        too_old = [entry.event for entry in left if entry.since < oldest]
-        report_failed(too_old, setback, attempts=left[0].attempts)
-        return left[len(too_old) :], _pause(self._setbacks, setback.error.retry_after)
-
-
-def _settled(entries: Sequence[Waiting]) -> list[Waiting]:
-    """Return the entries that somebody may still listen to."""
-    events = settle([entry.event for entry in entries])
-    left = []
-    for entry, event in zip(entries, events, strict=True):
-        if event:
-            entry.event = event
-            left.append(entry)
-    return left
-
-
-def _by_provider(entries: Sequence[Waiting]) -> list[list[Waiting]]:
-    groups: dict[object, list[Waiting]] = {}
-    for entry in entries:
-        groups.setdefault(entry.event.provider, []).append(entry)
-    return list(groups.values())
-
-
-def _pause(setbacks: int, retry_after: float | None) -> float:
-    """Return seconds: half a second, doubled with each setback in a row, with jitter."""
-    pause = min(_LONGEST_PAUSE, 0.5 * 2.0 ** min(setbacks - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
-    return max(pause, min(retry_after or 0.0, 10 * _LONGEST_PAUSE))

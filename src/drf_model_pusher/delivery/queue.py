@@ -19,6 +19,8 @@ class Waiting:
     """When it came, in seconds of the monotonic clock."""
     attempts: int = 0
     """How often it was tried; a try that failed may have reached subscribers all the same."""
+    known: bool = False
+    """Whether somebody outside, besides the creator, may know what was created."""
 
 
 class EventQueue:
@@ -77,8 +79,11 @@ class EventQueue:
         event = net_effect(earlier.event, later.event)
         if event is None:
             return False
+        if event.change == "create" and earlier.event.socket_id != later.event.socket_id:
+            earlier.known = True  # to its creator, of whom the merged event says nothing
         earlier.event = event
         earlier.attempts = max(earlier.attempts, later.attempts)
+        earlier.since = later.since
         return True
 
 
@@ -92,6 +97,7 @@ def cancels_out(earlier: Waiting, later: PusherEvent) -> bool:
         (created.change, later.change) == ("create", "delete")
         and created.channels == later.channels
         and not earlier.attempts
+        and not earlier.known
         and created.socket_id in (None, later.socket_id)
     )
 
@@ -104,5 +110,8 @@ def net_effect(earlier: PusherEvent, later: PusherEvent) -> PusherEvent | None:
         case ("update", "update") | ("update", "delete") | ("create", "delete"):
             return later
         case ("create", "update"):
-            return replace(later, name=earlier.name, change="create")
+            # Each writer knows its own part; whoever wrote only one of them lacks the other.
+            same = earlier.socket_id == later.socket_id
+            socket_id = later.socket_id if same else None
+            return replace(later, name=earlier.name, change="create", socket_id=socket_id)
     return None

@@ -5,131 +5,152 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from django.dispatch import Signal
 
+from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
-from drf_model_pusher.occupancy import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent
+
+# A provider, or why there is none.
+_Found: TypeAlias = BaseProvider | ProviderError
+
+# Refusals that may be about one of several events; the others are about all that we send.
+_ABOUT_ONE = (None, 400, 413, 422)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setback:
     """A failure that a later try may get over."""
 
-    events: Sequence[PusherEvent]
-    """What has not left, in order; the first of them met the failure."""
-
     error: ProviderError
-
-    provider: BaseProvider | ProviderError
+    provider: _Found
 
     duration: float
     """Seconds that the failed call took."""
 
 
 def send_once(events: Sequence[PusherEvent]) -> None:
-    """Try events once; what does not leave has failed, but for what nobody listens to any more."""
-    for group in by_provider([event for event in settle(events) if event]):
-        setback = attempt(group)
-        if setback:
-            report_failed(setback.events, setback, attempts=1)
+    """Try events once; what does not leave has failed."""
+    for entries in by_provider([Waiting(event=event, since=0) for event in events]):
+        if setback := attempt(entries):
+            report_failed(entries, setback)
 
 
-def by_provider(events: Sequence[PusherEvent]) -> list[list[PusherEvent]]:
-    """Split events into those of each provider, their order kept."""
-    groups: dict[object, list[PusherEvent]] = {}
-    for event in events:
-        groups.setdefault(event.provider, []).append(event)
+def by_provider(entries: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Split entries into those of each provider, their order kept."""
+    groups: dict[object, list[Waiting]] = {}
+    for entry in entries:
+        groups.setdefault(entry.event.provider, []).append(entry)
     return list(groups.values())
 
 
-def attempt(events: Sequence[PusherEvent], *, attempts: int = 1) -> Setback | None:
-    """Try events of one provider, in order, up to the first failure that is worth a retry.
+def attempt(entries: list[Waiting]) -> Setback | None:
+    """Try entries of one provider, in order, up to the first failure that is worth a retry.
 
     Events that are refused for good are reported as failed and do not stop those behind them. When
     several were refused together they are sent again one by one, so that the bad one fails alone.
 
     Args:
-        events: Events of one provider.
-        attempts: Which try this is, from 1.
+        entries: What to try. It is emptied of what has left or failed, so that what is in it is
+            what is left to do, at any time.
     """
-    provider = _find_provider(events[0].provider)
+    provider = _find_provider(entries[0].event.provider)
     alone = 0  # how many of the next events go one by one
-    while events:
-        batch = events[:1] if alone else events
+    while entries:
+        batch = entries[:1] if alone else entries[:]
         started = time.monotonic()
-        error = _try(provider, batch)
+        error = _try(provider, [entry.event for entry in batch])
         duration = time.monotonic() - started
         sent = error.sent if error else len(batch)
-        for event in batch[:sent]:
-            _report(event_sent, event, provider, attempts, duration)
-        events, alone = events[sent:], max(0, alone - sent)
+        for entry in batch[:sent]:
+            entry.attempts += 1
+            _report(event_sent, entry, provider, duration)
+        del entries[:sent]
+        alone = max(0, alone - sent)
         if error is None:
             continue
+        refused = entries[: error.refused]
         if error.partial:
-            events = [error.partial, *events[1:]]
-        if error.retryable:
-            return Setback(events=events, error=error, provider=provider, duration=duration)
-        if error.refused > 1 and not alone:
-            alone = error.refused
+            refused[0].event = error.partial
+        if len(refused) > 1 and not error.retryable and error.status in _ABOUT_ONE:
+            alone = len(refused)
             continue
-        _report(event_failed, events[0], provider, attempts, duration, error=error)
-        events, alone = events[1:], max(0, alone - 1)
+        for entry in refused:
+            entry.attempts += 1
+        setback = Setback(error=error, provider=provider, duration=duration)
+        if error.retryable:
+            return setback
+        report_failed(refused, setback)
+        del entries[: len(refused)]
+        alone = max(0, alone - 1)
     return None
 
 
-def report_failed(events: Sequence[PusherEvent], setback: Setback, *, attempts: int) -> None:
-    """Say of events that a setback was the end of them."""
-    for event in events:
-        _report(
-            event_failed, event, setback.provider, attempts, setback.duration, error=setback.error
-        )
+def report_failed(entries: Sequence[Waiting], setback: Setback) -> None:
+    """Say of entries that a setback was the end of them."""
+    for entry in entries:
+        _report(event_failed, entry, setback.provider, setback.duration, error=setback.error)
 
 
 def report_dropped(events: Sequence[PusherEvent], reason: str) -> None:
-    """Say of events that they were given up without another try."""
+    """Say of events that they were given up without another try.
+
+    Args:
+        events: The events.
+        reason: One of a few constant texts, by which the log counts.
+    """
     for event in events:
-        _report(event_failed, event, None, 0, 0.0, error=DroppedError(reason))
+        entry = Waiting(event=event, since=0)
+        _report(event_failed, entry, None, 0.0, error=DroppedError(reason))
 
 
-def _find_provider(provider_class: type[BaseProvider] | None) -> BaseProvider | ProviderError:
+def _find_provider(provider_class: type[BaseProvider] | None) -> _Found:
     try:
         return get_provider(provider_class)
     except Exception as error:  # noqa: BLE001 - settings that lack or break something
-        return ProviderError(f"no provider: {type(error).__name__}: {error}")
+        return ProviderError(f"no provider: {type(error).__name__}", detail=str(error))
 
 
-def _try(
-    provider: BaseProvider | ProviderError, events: Sequence[PusherEvent]
-) -> ProviderError | None:
+def _try(provider: _Found, events: Sequence[PusherEvent]) -> ProviderError | None:
+    """Return why events did not all leave; its counts are true to the events, whoever made it."""
     if isinstance(provider, ProviderError):
-        return provider
-    try:
-        provider.send(events)
-    except ProviderError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - whatever a third party's provider raises
-        return ProviderError(
-            f"{type(error).__name__}: {error}",
-            retryable=isinstance(error, OSError),
-            refused=len(events),
-        )
-    return None
+        error = provider
+        error.sent, error.refused = 0, len(events)
+    else:
+        try:
+            provider.send(events)
+        except ProviderError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - whatever a third party's provider raises
+            error = ProviderError(
+                type(failure).__name__,
+                detail=str(failure),
+                retryable=isinstance(failure, OSError),
+                refused=len(events),
+            )
+        else:
+            return None
+    if error.sent >= len(events):
+        return None  # it failed when all was done
+    error.sent = max(0, error.sent)
+    error.refused = min(max(1, error.refused), len(events) - error.sent)
+    return error
 
 
 def _report(
-    signal: Signal,
-    event: PusherEvent,
-    provider: BaseProvider | ProviderError | None,
-    attempts: int,
-    duration: float,
-    **more: object,
+    signal: Signal, entry: Waiting, provider: _Found | None, duration: float, **more: object
 ) -> None:
     if isinstance(provider, ProviderError):
         provider = None
     signal.send_robust(
-        type(provider), event=event, provider=provider, attempts=attempts, duration=duration, **more
+        type(provider),
+        event=entry.event,
+        provider=provider,
+        attempts=entry.attempts,
+        duration=duration,
+        **more,
     )

@@ -1,0 +1,88 @@
+"""Rendering once: when the data of the response is surely the data of the event.
+
+DRF keeps what a serializer has rendered, so whoever asks it first decides what the response says.
+Asking early is only harmless where nothing but DRF's own code runs from there to the response, and
+nothing of the event's code changes what it is handed. Where any of that is the project's own, each
+renders for itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework import generics, mixins
+from rest_framework.generics import GenericAPIView
+from rest_framework.viewsets import ViewSetMixin
+
+if TYPE_CHECKING:
+    from rest_framework.serializers import BaseSerializer
+
+_ACTIONS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "create": (mixins.CreateModelMixin, ("create",)),
+    "update": (mixins.UpdateModelMixin, ("update", "partial_update")),
+}
+
+# Handlers of generic views that do nothing but call the action.
+_HANDLERS = {
+    *(view.post for view in (generics.CreateAPIView, generics.ListCreateAPIView)),
+    *(
+        handler
+        for view in (
+            generics.UpdateAPIView,
+            generics.RetrieveUpdateAPIView,
+            generics.RetrieveUpdateDestroyAPIView,
+        )
+        for handler in (view.put, view.patch)
+    ),
+}
+
+
+def is_response_settled(view: Any, action: str, own: type) -> bool:
+    """Say whether only DRF's code and ours runs between ``perform_…()`` and the response.
+
+    Args:
+        view: The view that handles the request.
+        action: ``create`` or ``update``.
+        own: Our mixin.
+    """
+    view_class = type(view)
+    mixin, handlers = _ACTIONS[action]
+    names = (f"perform_{action}", "push_changes", "push_change", "get_pusher_backends")
+    return (
+        _is_handled_by(view, handlers)
+        and all(_same(view_class, mixin, name) for name in handlers)
+        and all(_same(view_class, own, name) for name in names)
+        and _same(view_class, GenericAPIView, "get_serializer")
+        and _same(view_class, GenericAPIView, "get_serializer_context")
+    )
+
+
+def is_rendered_alike(backend: Any, base: type, serializer: BaseSerializer[Any]) -> bool:
+    """Say whether a backend renders just so, and leaves alone what it is handed.
+
+    Args:
+        backend: The backend that makes an event.
+        base: The class whose methods are known to do so.
+        serializer: That of the response.
+    """
+    names = (
+        "push_change",
+        "get_packet",
+        "get_serializer",
+        "get_serializer_context",
+        "get_oversize_data",
+    )
+    return type(serializer) is backend.get_serializer_class() and all(
+        _same(type(backend), base, name) for name in names
+    )
+
+
+def _is_handled_by(view: Any, names: tuple[str, ...]) -> bool:
+    if isinstance(view, ViewSetMixin):
+        return getattr(view, "action", None) in names
+    method = view.request.method.lower()
+    return getattr(type(view), method, None) in _HANDLERS
+
+
+def _same(one: type, other: type, name: str) -> bool:
+    return getattr(one, name, None) is getattr(other, name, None)
