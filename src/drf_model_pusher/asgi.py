@@ -26,12 +26,29 @@ def flush_at_shutdown(application: Application) -> Application:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
+        answered = False
+
+        async def flush_first(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            if message["type"].startswith("lifespan.shutdown"):
                 await asyncio.to_thread(get_delivery().flush)
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
+            await send(message)
+
+        try:
+            await application(scope, receive, flush_first)
+        except Exception:
+            if answered:
+                raise
+            # As Django does with what it does not know.
+            await _live(receive, flush_first)
 
     return flushing
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Speak the lifespan protocol for an application that does not."""
+    kind = ""
+    while kind != "lifespan.shutdown":
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
