@@ -43,10 +43,14 @@ class InvalidUserError(ModelPusherException, ValueError):
 class ProviderError(ModelPusherException):
     """A provider could not send.
 
+    Its own text goes into the log, so it is ours: never the payload, nor what may repeat it.
+
     Attributes:
+        detail: What the remote side or a third party's exception said, at most 200 characters. It
+            is not part of ``str(error)``: it may repeat the payload, or forge lines of a log.
         status: The HTTP status, where there was an answer.
         retryable: Whether the same call may succeed later. Network errors, time-outs, 429 and 5xx
-            may; 400, 401, 403 and 413 will not.
+            may, and 408; 400, 401, 403, 413 and 422 will not.
         retry_after: Seconds that the service asked to wait, where it did.
         sent: How many of the events handed to ``send()`` had left before the failure.
         refused: How many events after those the failure is about, 1 or more; events behind them
@@ -59,6 +63,7 @@ class ProviderError(ModelPusherException):
         self,
         message: str,
         *,
+        detail: str = "",
         status: int | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
@@ -67,6 +72,7 @@ class ProviderError(ModelPusherException):
         partial: PusherEvent | None = None,
     ) -> None:
         super().__init__(message)
+        self.detail = detail[:200]
         self.status = status
         self.retryable = retryable
         self.retry_after = retry_after

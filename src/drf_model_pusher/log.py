@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from drf_model_pusher.exceptions import DroppedError
+from drf_model_pusher.exceptions import DroppedError, ProviderError
 from drf_model_pusher.signals import event_failed, event_sent
 
 if TYPE_CHECKING:
@@ -44,30 +46,60 @@ def _log_failed(
         len(event.channels),
         attempts,
         duration,
-        error,
+        # Of others the name only: their text may repeat the payload.
+        error if isinstance(error, ProviderError) else type(error).__name__,
     )
 
 
 class _Drops:
-    """Counts what is dropped, and says so at most once a minute for each reason."""
+    """Counts what is dropped, and says so at most once a minute for each reason.
+
+    The first drop is logged at once. Those of the minute after it are logged together, with the
+    next drop for whatever reason or at the end of the process.
+    """
 
     PERIOD = 60.0
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.start_afresh()
+
+    def start_afresh(self) -> None:
+        """Forget all; what a forked child finds here is for its parent to log."""
+        # Reentrant, since a signal's handler may drop events while its thread is in here.
+        self._lock = threading.RLock()
         self._counts: dict[str, int] = {}
         self._logged: dict[str, float] = {}
 
     def add(self, reason: str) -> None:
+        """Count one.
+
+        Args:
+            reason: One of a few constant texts.
+        """
         with self._lock:
-            count = self._counts.get(reason, 0) + 1
-            now = time.monotonic()
-            due = now - self._logged.get(reason, -self.PERIOD) >= self.PERIOD
-            self._counts[reason] = 0 if due else count
-            if due:
-                self._logged[reason] = now
-        if due:
+            self._counts[reason] = self._counts.get(reason, 0) + 1
+        self._log(time.monotonic() - self.PERIOD)
+
+    def log_rest(self) -> None:
+        """Log what is left, without waiting for the minute to end."""
+        self._log(time.monotonic())
+
+    def _log(self, last_before: float) -> None:
+        """Log the reasons that were last logged before a time, with what was counted since."""
+        due = []
+        with self._lock:
+            for reason, count in list(self._counts.items()):
+                if count and self._logged.get(reason, last_before) <= last_before:
+                    due.append((reason, count))
+                    self._counts[reason] = 0
+                    self._logged[reason] = time.monotonic()
+        for reason, count in due:
             logger.error("events dropped count=%d reason=%s", count, reason)
 
 
 _drops = _Drops()
+
+# Deliveries register later and so end earlier: what they drop at the exit is counted by then.
+atexit.register(lambda: _drops.log_rest())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _drops.start_afresh())

@@ -1,10 +1,17 @@
 """The boring providers, and one written as the docs tell it."""
 
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
 import pytest
 
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers import ConsoleProvider, MemoryProvider, get_provider
+from drf_model_pusher.providers import BaseProvider, ConsoleProvider, MemoryProvider, get_provider
 
 
 def event(**fields):
@@ -62,3 +69,72 @@ class TestInstances:
         before = get_provider(MemoryProvider)
         settings.PUSHER_HOST = "elsewhere"
         assert get_provider(MemoryProvider) is not before
+
+    def test_threads_at_once_get_the_same_one(self):
+        made = []
+
+        class Slow(MemoryProvider):
+            def configure(self):
+                made.append(self)
+                time.sleep(0.1)
+
+        got = []
+        threads = [
+            threading.Thread(target=lambda: got.append(get_provider(Slow))) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made) == 1
+        assert got == made * 8
+
+    def test_one_may_be_made_of_another(self):
+        class Inner(MemoryProvider):
+            pass
+
+        class Outer(MemoryProvider):
+            def configure(self):
+                self.inner = get_provider(Inner)
+
+        assert get_provider(Outer).inner is get_provider(Inner)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+    def test_a_child_forked_while_one_is_made_is_not_blocked(self):
+        code = """
+            import os, signal, threading, time
+            from django.conf import settings
+            settings.configure()
+            from drf_model_pusher.providers import MemoryProvider, get_provider
+
+            entered = threading.Event()
+
+            class Slow(MemoryProvider):
+                def configure(self):
+                    entered.set()
+                    time.sleep(1)
+
+            threading.Thread(target=get_provider, args=(Slow,)).start()
+            entered.wait()
+            pid = os.fork()
+            if not pid:
+                signal.alarm(5)
+                get_provider(MemoryProvider)
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        """
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)]
+        assert subprocess.run(command, timeout=30).returncode == 0
+
+
+class TestErrors:
+    def test_the_text_of_a_third_partys_exception_is_its_detail(self):
+        class Own(BaseProvider):
+            def trigger(self, channels, event_name, data, socket_id=None):
+                raise KeyError("payload" + "x" * 300)
+
+        with pytest.raises(ProviderError) as caught:
+            Own().send([event()])
+        assert str(caught.value) == "KeyError"
+        assert caught.value.detail.startswith("'payloadx")
+        assert len(caught.value.detail) == 200

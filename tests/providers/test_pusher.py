@@ -1,4 +1,11 @@
+import gc
 import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
 
 import pytest
 from pusher.crypto import generate_shared_secret
@@ -113,18 +120,175 @@ class TestRequest:
         assert caught.value.retry_after > 1_000_000
         assert (caught.value.status, caught.value.retryable) == (503, True)
 
-    @pytest.mark.parametrize("value", ["soon", "-5", ""])
+    @pytest.mark.parametrize("value", ["soon", "-5", "", "\xb2", "1 Jan 99999999999999 00:00:00"])
     def test_a_retry_after_that_means_nothing_is_ignored(self, provider, pusher_api, value):
         pusher_api.default = Answer(status=503, headers={"Retry-After": value})
         with pytest.raises(ProviderError) as caught:
             provider.request("GET", "channels")
         assert caught.value.retry_after is None
 
+    def test_a_retry_after_beyond_all_waits_can_be_waited_for(self, provider, pusher_api):
+        pusher_api.default = Answer(status=503, headers={"Retry-After": "9" * 400})
+        with pytest.raises(ProviderError) as caught:
+            provider.request("GET", "channels")
+        assert caught.value.retry_after == threading.TIMEOUT_MAX
+
+    @pytest.mark.parametrize(
+        ("status", "retryable"),
+        [(400, False), (408, True), (413, False), (422, False), (429, True), (500, True)],
+    )
+    def test_what_a_status_says_about_a_retry(self, provider, pusher_api, status, retryable):
+        pusher_api.default = Answer(status=status, body=b'{"your payload":\n1}' + b"x" * 300)
+        with pytest.raises(ProviderError) as caught:
+            provider.request("POST", "events", {})
+        assert (caught.value.status, caught.value.retryable) == (status, retryable)
+        assert str(caught.value) == f"the service answered {status}"
+        assert caught.value.detail.startswith('{"your payload":\n1}xxx')
+        assert len(caught.value.detail) == 200
+
+    @pytest.mark.parametrize(
+        ("body", "status", "retryable"),
+        [
+            ('{"error":"","code":500}', 500, True),
+            ('{"error":"busy","code":"429"}', 429, True),
+            ('{"error":"no","code":"\u00b2\u00b2\u00b2"}', 400, False),
+            ('{"error":"no","code":true}', 400, False),
+            ('{"error":"no","code":200}', 400, False),
+            ('{"error":{}}', 400, False),
+        ],
+    )
+    def test_an_error_in_a_200_is_one(self, provider, pusher_api, body, status, retryable):
+        pusher_api.default = Answer(body=body.encode())
+        with pytest.raises(ProviderError) as caught:
+            provider.request("POST", "events", {})
+        assert (caught.value.status, caught.value.retryable) == (status, retryable)
+        assert str(caught.value) == f"the service answered {status}"
+
+    def test_an_error_that_is_null_is_none(self, provider, pusher_api):
+        pusher_api.default = Answer(body=b'{"error":null}')
+        assert provider.request("POST", "events", {}) == {"error": None}
+
+    @pytest.mark.parametrize("body", [b"<p>proxy", b"\xff", b"[" * 200_000])
+    def test_an_answer_that_is_no_json(self, provider, pusher_api, body):
+        pusher_api.default = Answer(body=body)
+        with pytest.raises(ProviderError) as caught:
+            provider.request("POST", "events", {})
+        assert (str(caught.value), caught.value.retryable) == ("the answer is not JSON", True)
+
     def test_redirects_are_not_followed(self, provider, pusher_api):
         pusher_api.default = Answer(status=302, headers={"Location": "/elsewhere"})
         with pytest.raises(ProviderError, match="302"):
             provider.request("POST", "events", {})
         assert len(pusher_api.calls) == 1
+
+
+class TestTerminateUser:
+    def test_an_id_that_needs_nothing_stays_as_it_is(self, provider, pusher_api):
+        provider.terminate_user("Ada_=@,.;-7")
+        assert pusher_api.calls[0].path == "/apps/3/users/Ada_=@,.;-7/terminate_connections"
+        assert pusher_api.calls[0].signed
+
+    def test_an_id_cannot_lead_elsewhere(self, provider, pusher_api):
+        provider.terminate_user("a/../../x?y=1#z%2F")
+        (call,) = pusher_api.calls
+        escaped = "a%2F..%2F..%2Fx%3Fy%3D1%23z%252F".replace("%3D", "=")
+        assert call.path == f"/apps/3/users/{escaped}/terminate_connections"
+        assert "y" not in call.query
+        assert call.signed
+
+    @pytest.mark.parametrize("user_id", ["", ".", ".."])
+    def test_one_that_no_escape_helps_is_refused(self, provider, pusher_api, user_id):
+        with pytest.raises(ProviderError, match="user id") as caught:
+            provider.terminate_user(user_id)
+        assert not caught.value.retryable
+        assert pusher_api.calls == []
+
+
+PROGRAM = """
+import os, signal, threading, time
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["drf_model_pusher"], PUSHER_APP_ID="3", PUSHER_KEY={key!r},
+    PUSHER_SECRET={secret!r}, PUSHER_HOST="127.0.0.1", PUSHER_PORT={port}, PUSHER_SSL=False,
+)
+django.setup()
+from drf_model_pusher.providers import get_provider
+from drf_model_pusher.providers.transport import Transport
+
+def push(name):
+    get_provider().trigger(["c"], name, {{}})
+
+def in_child(call, *args):
+    pid = os.fork()
+    if not pid:
+        signal.alarm(10)
+        try:
+            call(*args)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+{body}
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+class TestForks:
+    def run(self, api, settings, body):
+        program = PROGRAM.format(
+            key=settings.PUSHER_KEY,
+            secret=settings.PUSHER_SECRET,
+            port=api.port,
+            body=textwrap.dedent(body),
+        )
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
+        assert subprocess.run(command, timeout=30).returncode == 0
+
+    def test_a_child_has_a_connection_of_its_own(self, pusher_api, settings):
+        body = """
+            push("parent")
+            in_child(lambda: (push("child"), push("child")))
+            push("parent")
+        """
+        self.run(pusher_api, settings, body)
+        names = [event["name"] for event in pusher_api.events]
+        assert names == ["parent", "child", "child", "parent"]
+        first, second, third, fourth = [call.client for call in pusher_api.calls]
+        assert (first, second) == (fourth, third)
+        assert first != second
+        assert pusher_api.connections == 2
+
+    def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(self, pusher_api, settings):
+        body = """
+            get_provider()
+            make_pool, entered = Transport._make_pool, threading.Event()
+
+            def slow(transport):
+                entered.set()
+                time.sleep(1)
+                return make_pool(transport)
+
+            Transport._make_pool = slow
+            thread = threading.Thread(target=push, args=("parent",))
+            thread.start()
+            entered.wait()
+            in_child(push, "child")
+            thread.join()
+        """
+        self.run(pusher_api, settings, body)
+        names = sorted(event["name"] for event in pusher_api.events)
+        assert names == ["child", "parent"]
+
+    def test_a_transport_is_forgotten_with_its_last_user(self):
+        from drf_model_pusher.providers.transport import Transport
+
+        transport = Transport(None)
+        reference = weakref.ref(transport)
+        del transport
+        gc.collect()
+        assert reference() is None
 
 
 class TestProxy:
@@ -147,6 +311,38 @@ class TestProxy:
 
 
 class TestTls:
+    def test_any_error_of_the_system_is_an_error_of_the_provider(
+        self, pusher_api, settings, monkeypatch
+    ):
+        def where():
+            raise FileNotFoundError("cacert.pem")
+
+        monkeypatch.setattr("certifi.where", where)
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            monkeypatch.delenv(name, raising=False)
+        settings.PUSHER_SSL = True
+        with pytest.raises(ProviderError, match=r"^FileNotFoundError at 127\.0\.0\.1:") as caught:
+            get_provider(PusherProvider).trigger(["a"], "hello", {})
+        assert caught.value.retryable
+
+    @pytest.mark.parametrize("proxy", [None, "https://127.0.0.1:{port}"])
+    def test_an_authority_whose_file_has_gone_is_an_error_of_the_provider(
+        self, pusher_api, settings, monkeypatch, tmp_path, proxy
+    ):
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        if proxy:
+            monkeypatch.setenv("https_proxy", proxy.format(port=pusher_api.port))
+        settings.PUSHER_SSL = True
+        bundle = tmp_path / "authorities.pem"
+        bundle.touch()
+        settings.PUSHER_CA_BUNDLE = str(bundle)
+        provider = get_provider(PusherProvider)
+        bundle.unlink()
+        with pytest.raises(ProviderError, match=f"Error at 127.0.0.1:{pusher_api.port}$") as caught:
+            provider.trigger(["a"], "hello", {})
+        assert caught.value.retryable
+
     def test_a_private_authority_is_trusted_if_the_setting_names_it(self, settings, tmp_path):
         import ssl
         import threading

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, cast
 
 from django.core.signals import setting_changed
@@ -54,7 +55,8 @@ class BaseProvider(ABC):
                 raise
             except Exception as error:
                 raise ProviderError(
-                    f"{type(error).__name__}: {error}",
+                    type(error).__name__,
+                    detail=str(error),
                     retryable=isinstance(error, OSError),
                     sent=sent,
                 ) from error
@@ -87,6 +89,12 @@ class BaseProvider(ABC):
         raise ProviderError(f"{type(self).__qualname__} cannot end connections")
 
 
+_instances: dict[type[BaseProvider], BaseProvider] = {}
+
+# Reentrant, since a provider may ask for another one while it is configured.
+_lock = threading.RLock()
+
+
 def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
     """Return this process's instance of a provider class; by default the one of the settings."""
     return _configured(provider_class or _default_class())
@@ -101,17 +109,31 @@ def _default_class() -> type[BaseProvider]:
     return cast("type[BaseProvider]", import_string(app_settings.DRF_MODEL_PUSHER_PROVIDER))
 
 
-@cache
 def _configured(provider_class: type[BaseProvider]) -> BaseProvider:
-    provider = provider_class()
-    provider.configure()
+    provider = _instances.get(provider_class)
+    if provider is None:
+        with _lock:
+            provider = _instances.get(provider_class)
+            if provider is None:
+                provider = provider_class()
+                provider.configure()
+                _instances[provider_class] = provider
     return provider
 
 
 def _forget_instances(*, setting: str, **kwargs: object) -> None:
     """Configure providers anew when a test overrides a setting that they were made from."""
     if "PUSHER" in setting:
-        _configured.cache_clear()
+        with _lock:
+            _instances.clear()
 
 
+def _renew_lock() -> None:
+    """Replace the lock in a forked child: whoever held it does not exist there."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 setting_changed.connect(_forget_instances, dispatch_uid="drf_model_pusher.providers")

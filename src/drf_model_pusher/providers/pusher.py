@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
@@ -94,10 +95,15 @@ class PusherProvider(BaseProvider):
         """End all connections that have signed in as this user, with the close code 4009.
 
         Raises:
-            ProviderError: The service could not be reached, or refused the call.
+            ProviderError: The service could not be reached, or refused the call; or the id is one
+                that no address can hold.
         """
+        if user_id in ("", ".", ".."):
+            raise ProviderError("this user id cannot be part of an address")
+        # What else ids may have stays as it is, since the signature is over the path.
+        segment = quote(user_id, safe="=@,;")
         # The official client's own method leaves /apps/<app id> out of the path.
-        self.request("POST", f"users/{user_id}/terminate_connections")
+        self.request("POST", f"users/{segment}/terminate_connections")
 
     def request(self, method: str, path: str, params: dict[str, Any] | None = None) -> Any:
         """Call the HTTP API at ``/apps/<app id>/<path>`` and return the decoded answer.

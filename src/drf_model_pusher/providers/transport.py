@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import urllib.request
+import weakref
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -34,9 +35,16 @@ class Transport:
     def __init__(self, client: Any, *, ca_bundle: str | None = None) -> None:
         self._client = client
         self._ca_bundle = ca_bundle
-        self._lock = threading.Lock()
-        self._pool: urllib3.PoolManager | None = None
-        self._pid = 0
+        self._start_afresh()
+        # What is registered stays for ever, unlike instances of this class.
+        reference = weakref.WeakMethod(self._start_afresh)
+
+        def start_afresh() -> None:
+            if method := reference():
+                method()
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=start_afresh)
 
     def send_request(self, request: Request) -> Any:
         """Send one request of the official client and return the decoded answer.
@@ -54,7 +62,7 @@ class Transport:
                 retries=False,
                 redirect=False,
             )
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             # Not its text: that holds the URL with the key and the signature.
             raise ProviderError(
                 f"{type(error).__name__} at {self._client.host}:{self._client.port}",
@@ -62,11 +70,17 @@ class Transport:
             ) from error
         return _decode(response)
 
+    def _start_afresh(self) -> None:
+        """Own no connection; a forked child does this while it still has one thread."""
+        # Another thread of the parent may have held the lock, and will never release it here.
+        self._lock = threading.Lock()
+        self._pool: urllib3.PoolManager | None = None
+
     def _get_pool(self) -> urllib3.PoolManager:
-        if self._pool is None or self._pid != os.getpid():
+        if self._pool is None:
             with self._lock:
-                if self._pool is None or self._pid != os.getpid():
-                    self._pool, self._pid = self._make_pool(), os.getpid()
+                if self._pool is None:
+                    self._pool = self._make_pool()
         return self._pool
 
     def _make_pool(self) -> urllib3.PoolManager:
@@ -104,25 +118,34 @@ def _signed_url(request: Request) -> str:
 
 
 def _decode(response: urllib3.BaseHTTPResponse) -> Any:
-    status = response.status
+    status, text = response.status, response.data.decode(errors="replace")
     if status not in (200, 202):
-        raise _refusal(status, response.data.decode(errors="replace"), response)
+        raise _refusal(status, text, response)
     try:
         answer = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         # Somebody between us and the service answered, a proxy with a page of its own say.
-        raise ProviderError("the answer is not JSON", status=status, retryable=True) from error
-    if isinstance(answer, dict) and answer.get("error"):
-        code = answer.get("code")
-        raise _refusal(code if isinstance(code, int) else 400, str(answer["error"]), response)
+        raise ProviderError(
+            "the answer is not JSON", detail=text.strip(), status=status, retryable=True
+        ) from error
+    if isinstance(answer, dict) and answer.get("error") is not None:
+        raise _refusal(_status(answer.get("code")), str(answer["error"]), response)
     return answer
+
+
+def _status(code: object) -> int:
+    """Return the status that an error in a 200 has: its code, a number or text, or 400."""
+    text = str(code)
+    known = len(text) == 3 and text.isascii() and text.isdecimal() and "400" <= text < "600"
+    return int(text) if known else 400
 
 
 def _refusal(status: int, text: str, response: urllib3.BaseHTTPResponse) -> ProviderError:
     return ProviderError(
-        f"{status} {text.strip()[:200]}",
+        f"the service answered {status}",
+        detail=text.strip(),
         status=status,
-        retryable=status == 429 or status >= 500,
+        retryable=status in (408, 429) or status >= 500,
         retry_after=_seconds(response.headers.get("Retry-After")),
     )
 
@@ -131,11 +154,13 @@ def _seconds(retry_after: str | None) -> float | None:
     """Return the wait that a ``Retry-After`` header asks for: a number of seconds or a date."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
+    text = retry_after.strip()
+    # Superscripts and the like are digits too, but no numbers.
+    if text.isascii() and text.isdecimal():
+        return min(float(text), threading.TIMEOUT_MAX)
     try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=timezone.utc)
