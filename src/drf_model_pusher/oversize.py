@@ -6,7 +6,10 @@ from typing import Any
 
 from django.db import models
 from django.urls import NoReverseMatch
+from rest_framework.relations import Hyperlink
 from rest_framework.settings import api_settings
+
+from drf_model_pusher.channel_templates import value_of
 
 
 def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]:
@@ -18,32 +21,54 @@ def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]
         data: What was rendered of it.
         view: The view that made the change, or None.
     """
-    referred: dict[str, Any] = {"truncated": True}
-    if isinstance(instance, models.Model):
-        referred = {instance._meta.pk.name: instance.pk, **referred}
-        url = _own_url(data) or _view_url(instance, view)
-        if url and event != "delete":
-            referred["url"] = url
+    if not isinstance(instance, models.Model):
+        return {"truncated": True}
+    referred = {instance._meta.pk.name: instance.pk, "truncated": True}
+    if event != "delete" and (url := _view_url(instance, view) or _own_url(instance, data)):
+        referred["url"] = url
     return referred
 
 
-def _own_url(data: Any) -> Any:
-    """Return the URL that a hyperlinked serializer has rendered."""
-    return data.get(api_settings.URL_FIELD_NAME) if isinstance(data, dict) else None
+def _own_url(instance: models.Model, data: Any) -> str | None:
+    """Return the URL that a hyperlinked serializer has rendered, and not what somebody typed."""
+    url = data.get(api_settings.URL_FIELD_NAME) if isinstance(data, dict) else None
+    return str(url) if isinstance(url, Hyperlink) and url.obj == instance else None
 
 
 def _view_url(instance: models.Model, view: Any) -> str | None:
     """Return the URL of the view's detail route, or of the request where that is the object's."""
-    if view is None or not isinstance(instance, view.get_pusher_model()):
+    if view is None:
         return None
-    argument = view.lookup_url_kwarg or view.lookup_field
-    value = getattr(instance, view.lookup_field)
+    try:
+        if not isinstance(instance, view.get_pusher_model()):
+            return None
+        value = value_of(instance, view.lookup_field)
+        if value is None:
+            return None
+        argument = view.lookup_url_kwarg or view.lookup_field
+        return _detail_url(view, argument, value) or _request_url(view, argument, value)
+    except Exception:  # noqa: BLE001 - a view may lack anything, and no URL is worth a request
+        return None
+
+
+def _detail_url(view: Any, argument: str, value: Any) -> str | None:
+    """Return the URL that the router of a viewset gives the object."""
+    if not getattr(view, "basename", None):
+        return None
     try:
         # Arguments of the request's own route stay: those of a nested router name the parents.
         return str(view.reverse_action("detail", kwargs={**view.kwargs, argument: value}))
-    except (AttributeError, NoReverseMatch):
-        # Not a viewset, or one without a router. An action of one's own has a URL of its own.
-        own = getattr(view, "action", None) in (None, "update", "partial_update")
-        if own and str(view.kwargs.get(argument)) == str(value):
-            return str(view.request.build_absolute_uri(view.request.path))
+    except NoReverseMatch:
         return None
+
+
+def _request_url(view: Any, argument: str, value: Any) -> str | None:
+    """Return the URL of a request that updates the object; actions and lists have other URLs."""
+    updates = view.request.method in ("PUT", "PATCH") and getattr(view, "action", None) in (
+        None,  # not a viewset
+        "update",
+        "partial_update",
+    )
+    if not updates or str(view.kwargs.get(argument)) != str(value):
+        return None
+    return str(view.request.build_absolute_uri(view.request.path))
