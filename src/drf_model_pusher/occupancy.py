@@ -184,7 +184,7 @@ def _synchronize_once(channels: Iterable[str]) -> None:
             cache.delete(_SYNCHRONIZING)
         # Else the entry stays, so that nobody asks in vain for every event.
     except Exception as error:  # noqa: BLE001 - the cache's, the provider's: the event must leave
-        logger.warning("synchronization failed error=%s: %s", type(error).__name__, error)
+        logger.warning("synchronization failed error=%s", type(error).__name__)
 
 
 def _common_prefix(channels: Iterable[str]) -> str:

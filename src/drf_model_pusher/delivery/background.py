@@ -65,6 +65,15 @@ class BackgroundDelivery(BaseDelivery):
             finally:
                 self._hurry = False
 
+    def _start_afresh(self) -> None:
+        self._changed = threading.Condition()
+        self._queue = EventQueue(app_settings.DRF_MODEL_PUSHER_QUEUE_SIZE)
+        self._rounds = Rounds()
+        self._thread: threading.Thread | None = None
+        self._busy = False
+        self._hurry = False
+        self._ended: bool = False
+
     def _end(self) -> None:
         """Send what waits, or say that it is lost; a process may end in two ways at once."""
         if self._ended or self.flush():
@@ -73,15 +82,6 @@ class BackgroundDelivery(BaseDelivery):
         with self._changed:
             left = self._rounds.unfinished + self._queue.take(len(self._queue))
         report_dropped([entry.event for entry in left], "the process ended")
-
-    def _start_afresh(self) -> None:
-        self._changed = threading.Condition()
-        self._queue = EventQueue(app_settings.DRF_MODEL_PUSHER_QUEUE_SIZE)
-        self._rounds = Rounds()
-        self._thread: threading.Thread | None = None
-        self._busy = False
-        self._hurry = False
-        self._ended = False
 
     def _start_thread(self) -> None:
         with self._changed:
