@@ -275,6 +275,108 @@ class TestHooks:
         with pytest.raises(DeclarationError, match=r"Lonely has no channels"):
             Lonely().push_change("update", order)
 
+    def test_channels_that_are_no_names_are_an_error_that_names_who_gave_them(self, order):
+        class Vague(PusherBackend):
+            serializer_class = OrderSerializer
+
+            def get_channels(self, instance=None):
+                return [7]
+
+        class Packed(Vague):
+            def get_packet(self, event, instance):
+                return None, "order.update", {}
+
+        with pytest.raises(DeclarationError, match=r"Vague\.get_channels\(\) gave \[7\]"):
+            Vague().push_change("update", order)
+        with pytest.raises(DeclarationError, match=r"Packed\.get_packet\(\) gave None"):
+            Packed().push_change("update", order)
+
+    def test_an_init_of_ones_own_need_not_call_ours(self, memory, order):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+            channels = ["lines"]
+
+            def __init__(self, view):
+                self.mine = view
+
+        line = create_line(order)
+        call(LineViewSet, "destroy", pk=line["id"])
+        assert [event.name for event in memory] == ["line.create", "line.delete"]
+
+    @pytest.mark.parametrize("error", [KeyError, OSError, RecursionError])
+    def test_a_send_of_ones_own_may_raise_anything(self, order, error, caplog):
+        class Own(BaseProvider):
+            def trigger(self, channels, event_name, data, socket_id=None):
+                """Not used."""
+
+            def send(self, events):
+                raise error("secret")
+
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+            provider_class = Own
+
+        assert create_line(order)["text"] == "tea"
+        assert error.__name__ in caplog.text
+        assert "secret" not in caplog.text
+
+
+class ProxyOfLine(Line):
+    class Meta:
+        proxy = True
+        app_label = "shop"
+
+
+class TestProxies:
+    def test_are_pushed_by_the_backends_of_the_concrete_model(self, memory, order):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+            conflate = True
+
+        class View(LineViewSet):
+            queryset = ProxyOfLine.objects.all()
+
+        line = create_line(order)
+        call(View, "partial_update", {"text": "milk"}, pk=line["id"])
+        call(View, "destroy", pk=line["id"])
+        assert [event.name for event in memory] == ["line.create", "line.update", "line.delete"]
+        assert {event.subject for event in memory} == {f"shop.line:{line['id']}"}
+        assert len({event.conflation_key for event in memory}) == 1
+
+    def test_with_backends_of_their_own_are_pushed_by_those(self):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+
+        class OfProxy(PusherBackend):
+            class Meta:
+                model = ProxyOfLine
+
+        assert registry.backends_for(ProxyOfLine) == [OfProxy]
+        assert registry.backends_for(Line) == [Backend]
+
+
+class TestWithoutView:
+    def test_disabled_does_no_work(self, memory, settings, order):
+        class Backend(PusherBackend):
+            serializer_class = OrderSerializer
+
+            def get_channels(self, instance=None):
+                raise AssertionError("work was done")
+
+        settings.DRF_MODEL_PUSHER_DISABLED = True
+        Backend().push_change("update", order)
+        assert memory == []
+
+    def test_a_wrong_setting_is_logged(self, memory, settings, order, caplog):
+        class Backend(PusherBackend):
+            serializer_class = OrderSerializer
+            channels = ["orders"]
+
+        settings.DRF_MODEL_PUSHER_DISABLED = "no"
+        Backend().push_change("update", order)
+        assert memory == []
+        assert "DRF_MODEL_PUSHER_DISABLED" in caplog.text
+
 
 class TestConflation:
     def test_a_backend_that_says_so_sends_the_net_effect_of_what_waits(
@@ -340,6 +442,28 @@ class TestData:
 
         with pytest.raises(ValueError, match="JSON"):
             create_line(order)
+
+    @pytest.mark.parametrize("size", [1, 3_000])
+    def test_half_a_character_travels_as_an_escape(self, pusher_api, order, size):
+        class Halved(serializers.ModelSerializer):
+            text = serializers.SerializerMethodField()
+
+            class Meta:
+                model = Line
+                fields = ["id", "text"]
+
+            def get_text(self, line):
+                return "\ud83d" + "☃" * size
+
+        class Backend(PusherBackend):
+            serializer_class = Halved
+
+        line = Line.objects.create(order=order, text="tea")
+        assert call(LineViewSet, "destroy", pk=line.pk).status_code == 204
+        assert not Line.objects.exists()
+        (event,) = pusher_api.wait_for_events(1)
+        assert event["data"] == {"id": line.pk, "text": "\ud83d" + "☃" * size}
+        assert rb"\\ud83d" in pusher_api.calls[0].body
 
     def test_the_event_knows_its_object(self, memory, order):
         class Backend(PusherBackend):

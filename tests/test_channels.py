@@ -8,7 +8,7 @@ from drf_model_pusher.channels import (
     is_cache_channel,
     is_valid_name,
 )
-from drf_model_pusher.exceptions import InvalidEventError
+from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
 
 
 class TestKind:
@@ -66,3 +66,11 @@ class TestNames:
 
     def test_repetitions_are_dropped_and_order_is_kept(self):
         assert as_names(["b", "a", "b"]) == ["b", "a"]
+
+    def test_any_iterable_of_names_will_do(self):
+        assert as_names(("b", "a")) == as_names(name for name in "ba") == ["b", "a"]
+
+    @pytest.mark.parametrize("given", [None, 7, ["a", None], ["a", ["b"]], b"ab"])
+    def test_what_holds_no_names_is_an_error_that_says_who_gave_it(self, given):
+        with pytest.raises(DeclarationError, match=r"^Shop\.push\(\) gave .*a list of names"):
+            as_names(given, "Shop.push()")

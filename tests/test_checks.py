@@ -29,7 +29,9 @@ class TestSettings:
             ("PUSHER_HOST", "https://example.com"),
             ("PUSHER_HOST", "example.com:6001"),
             ("PUSHER_TIMEOUT", 0),
-            ("PUSHER_TIMEOUT", "5"),
+            ("PUSHER_TIMEOUT", "soon"),
+            ("PUSHER_TIMEOUT", "1.2.3"),
+            ("PUSHER_TIMEOUT", "301"),
             ("PUSHER_CA_BUNDLE", "nowhere.pem"),
             ("PUSHER_ENCRYPTION_MASTER_KEY_BASE64", "c2hvcnQ="),
             ("DRF_MODEL_PUSHER_DISABLED", "false"),
@@ -100,7 +102,9 @@ class TestConf:
     def test_what_the_environment_gives_as_text_is_accepted(self, settings):
         settings.PUSHER_PORT = "6001"
         settings.PUSHER_APP_ID = 42
+        settings.PUSHER_TIMEOUT = "5"
         assert (app_settings.PUSHER_PORT, app_settings.PUSHER_APP_ID) == (6001, "42")
+        assert app_settings.PUSHER_TIMEOUT == 5
 
     def test_the_cluster_is_optional(self, settings):
         assert app_settings.PUSHER_CLUSTER == "mt1"

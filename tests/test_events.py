@@ -48,11 +48,15 @@ class TestRules:
         with pytest.raises(InvalidEventError, match="11 bytes; the limit is 10"):
             check_size(event(data="é" * 5 + "a"), 10)
 
+    def test_half_a_character_has_a_size(self):
+        check_size(event(data='"\ud800"'), 5)
+
     @pytest.mark.parametrize(
-        "socket_id", ["", "1", "1.", ".1", "1.2.3", "1.2\n", "1.٣", "a.b", "-1.2"]
+        "socket_id", ["", "1", "1.", ".1", "1.2.3", "1.2\n", "1.٣", "a.b", "-1.2", "1." + "2" * 33]
     )
     def test_malformed_socket_ids(self, socket_id):
         assert not is_valid_socket_id(socket_id)
 
     def test_well_formed_socket_id(self):
         assert is_valid_socket_id("6512.9948")
+        assert is_valid_socket_id("1" * 32 + "." + "2" * 32)

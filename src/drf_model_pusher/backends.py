@@ -15,7 +15,13 @@ from drf_model_pusher.lookups import object_key
 from drf_model_pusher.moves import Before, Move
 from drf_model_pusher.occupancy import Audience, audience
 from drf_model_pusher.oversize import reference
-from drf_model_pusher.pushing import encode_data, make_event, push_event, writer_socket_id
+from drf_model_pusher.pushing import (
+    encode_data,
+    make_event,
+    push_event,
+    writer_socket_id,
+    wrong_settings_logged,
+)
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 from drf_model_pusher.sharing import is_rendered_alike
@@ -66,8 +72,8 @@ class PusherBackend(ChannelRules):
                 f"{type(self).__qualname__} has no channels: give it `channels`, `get_channels()` "
                 "or a view with `get_pusher_channels()`."
             )
-        channels: Sequence[str] = self.view.get_pusher_channels()
-        return channels
+        source = f"{type(self.view).__qualname__}.get_pusher_channels()"
+        return as_names(self.view.get_pusher_channels(), source)
 
     def get_event_name(self, event: str) -> str:
         """Return the name under which subscribers know the change, such as ``order.update``."""
@@ -117,6 +123,11 @@ class PusherBackend(ChannelRules):
 
     model: ClassVar[type[models.Model]]
 
+    # Here for subclasses whose `__init__()` does not call this one.
+    view: Any = None
+    #: Where the instance was heard of before its update, if the view saw that.
+    before: Before | None = None
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # Its own Meta only: a subclass of an abstract backend is not abstract.
@@ -140,8 +151,6 @@ class PusherBackend(ChannelRules):
 
     def __init__(self, view: Any = None) -> None:
         self.view = view
-        #: Where the instance was heard of before its update, if the view saw that.
-        self.before: Before | None = None
 
     def push_change(
         self,
@@ -161,12 +170,13 @@ class PusherBackend(ChannelRules):
             pre_destroy: Whether the object is about to be deleted; it is still there.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        if app_settings.DRF_MODEL_PUSHER_DISABLED:
-            return
-        using = _alias(instance, pre_destroy=pre_destroy)
-        for change, heard, name, data in self._packets(event, instance):
-            if heard.channels:
-                self._push(change, heard, name, data, instance, ignore=ignore, using=using)
+        with wrong_settings_logged():
+            if app_settings.DRF_MODEL_PUSHER_DISABLED:
+                return
+            using = _alias(instance, pre_destroy=pre_destroy)
+            for change, heard, name, data in self._packets(event, instance):
+                if heard.channels:
+                    self._push(change, heard, name, data, instance, ignore=ignore, using=using)
 
     def _push(
         self,
@@ -244,7 +254,7 @@ class PusherBackend(ChannelRules):
         if type(self).get_packet is not PusherBackend.get_packet:
             channels, name, data = self.get_packet(event, instance)
             # A private event never leaves on a public channel, whatever one's own packet says.
-            channels = list(filter(keep, self._with_prefix(channels)))
+            channels = list(filter(keep, self._with_prefix(channels, "get_packet()")))
             return audience(channels, self.provider_class), name, data
         channels = list(filter(keep, self._full_names(instance) if names is None else names))
         heard = audience(channels, self.provider_class)
@@ -257,10 +267,11 @@ class PusherBackend(ChannelRules):
         return self.get_serializer(instance).data
 
     def _full_names(self, instance: Any) -> list[str]:
-        return self._with_prefix(self.get_channels(instance=instance))
+        return self._with_prefix(self.get_channels(instance=instance), "get_channels()")
 
-    def _with_prefix(self, channels: Sequence[str]) -> list[str]:
-        return as_names(self.full_name(name) for name in as_names(channels))
+    def _with_prefix(self, channels: Sequence[str], method: str) -> list[str]:
+        names = as_names(channels, f"{type(self).__qualname__}.{method}")
+        return as_names(self.full_name(name) for name in names)
 
 
 class PrivatePusherBackend(PusherBackend):
@@ -296,7 +307,9 @@ class PresencePusherBackend(PusherBackend):
 def _subject(instance: models.Model | None) -> str | None:
     if not isinstance(instance, models.Model):
         return None
-    return f"{instance._meta.label_lower}:{instance.pk}"
+    # An object is one, by whatever proxy of its model it was changed.
+    concrete: type[models.Model] = instance._meta.concrete_model or type(instance)
+    return f"{concrete._meta.label_lower}:{instance.pk}"
 
 
 def _alias(instance: models.Model | None, *, pre_destroy: bool) -> str | None:

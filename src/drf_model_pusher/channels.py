@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
+from typing import Any
 
-from drf_model_pusher.exceptions import InvalidEventError
+from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
 
 #: Characters in a channel name, prefix included.
 #: https://pusher.com/docs/channels/using_channels/channels/#channel-naming-conventions
@@ -65,6 +66,23 @@ def full_name(name: str, prefix: str, *, cache: bool = False) -> str:
     return prefix + ("cache-" if cache and not rest.startswith("cache-") else "") + rest
 
 
-def as_names(channels: str | Iterable[str]) -> list[str]:
-    """Return channel names as a list without repetitions, in their order; a str is one name."""
-    return [channels] if isinstance(channels, str) else list(dict.fromkeys(channels))
+def as_names(channels: str | Iterable[str], source: str = "The code that pushes") -> list[str]:
+    """Return channel names as a list without repetitions, in their order; a str is one name.
+
+    Args:
+        channels: What somebody has declared; at run time that may be anything.
+        source: Who has, for the error.
+
+    Raises:
+        DeclarationError: They are no names.
+    """
+    if isinstance(channels, str):
+        return [channels]
+    given: Any = channels
+    if isinstance(given, Iterable):
+        given = list(given)
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise DeclarationError(
+            f"{source} gave {given!r:.200} for channels; a list of names is wanted, each a str."
+        )
+    return list(dict.fromkeys(given))

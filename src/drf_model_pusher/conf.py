@@ -63,8 +63,10 @@ class AppSettings:
 
     @property
     def PUSHER_TIMEOUT(self) -> float:
-        """Seconds to wait for a connection, and again for each answer."""
+        """Seconds to wait for a connection, and again for each answer; a number or its digits."""
         value = getattr(django_settings, "PUSHER_TIMEOUT", 5)
+        if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
+            value = float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 300:
             raise _wrong("PUSHER_TIMEOUT", value, "a number of seconds above 0, at most 300")
         return value

@@ -20,7 +20,7 @@ MAX_CHANNELS_PER_EVENT = 100
 MAX_EVENTS_PER_BATCH = 10
 
 # [0-9] and not \d, which also matches the digits of other scripts.
-_SOCKET_ID = re.compile(r"\A[0-9]+\.[0-9]+\Z")
+_SOCKET_ID = re.compile(r"\A[0-9]{1,32}\.[0-9]{1,32}\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +60,7 @@ class PusherEvent:
 
 
 def is_valid_socket_id(socket_id: str) -> bool:
-    """Say whether this can be the id of a connection: two runs of digits joined by a dot."""
+    """Say whether this can be the id of a connection: two runs of digits, 32 at most, and a dot."""
     return _SOCKET_ID.match(socket_id) is not None
 
 
@@ -84,7 +84,8 @@ def check_event(event: PusherEvent) -> None:
 
 def wire_size(event: PusherEvent) -> int:
     """Return the bytes of the data as the service counts them: UTF-8, after encryption."""
-    size = len(event.data.encode())
+    # A lone surrogate, which is no UTF-8, must not raise here.
+    size = len(event.data.encode(errors="surrogatepass"))
     if any(ChannelKind.of(channel) is ChannelKind.ENCRYPTED for channel in event.channels):
         # {"nonce":"24 bytes as base64","ciphertext":"the data and 16 bytes more as base64"}
         size = len('{"nonce":"","ciphertext":""}') + 32 + 4 * -(-(size + 16) // 3)

@@ -84,6 +84,7 @@ def object_key(instance: Any, view: Any = None) -> dict[str, Any]:
     if not isinstance(instance, Model):
         return {}
     lookup = getattr(view, "lookup_field", "pk")
-    if lookup == "pk" or not isinstance(instance, view.get_pusher_model()):
+    # A view that cannot tell its model has none whose look-up this could be.
+    if lookup == "pk" or not isinstance(instance, view.get_pusher_model() or ()):
         lookup = instance._meta.pk.name
     return {lookup: value_of(instance, lookup)}

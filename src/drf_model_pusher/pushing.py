@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent, check_event, is_valid_socket_id, wire_size
+from drf_model_pusher.exceptions import SettingError
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -22,6 +25,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger("drf_model_pusher")
 
 _encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@contextmanager
+def wrong_settings_logged() -> Iterator[None]:
+    """Log a setting that does not fit, instead of failing a request whose change is made."""
+    try:
+        yield
+    except SettingError as error:
+        # The hint names the setting and says what it should be; the message may show its value.
+        logger.error("nothing pushed reason=setting hint=%s", error.hint)  # noqa: TRY400
 
 
 def make_event(
@@ -80,7 +95,13 @@ def push_event(
 
 def encode_data(data: Any) -> str:
     """Return data as the JSON text that travels; knows dates, decimals, UUIDs and lazy strings."""
-    return _encoder.encode(data)
+    text = _encoder.encode(data)
+    # Half a character cannot be written in UTF-8; JSON has an escape for it.
+    return text if text.isascii() else _SURROGATE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def writer_socket_id(request: HttpRequest | Request | None) -> str | None:
@@ -92,9 +113,11 @@ def writer_socket_id(request: HttpRequest | Request | None) -> str | None:
         return None
     # Not request.headers: that is a copy of all of them, made for us alone.
     meta = request.META
-    socket_id = meta.get("HTTP_X_PUSHER_SOCKET_ID") or meta.get("HTTP_X_SOCKET_ID")
-    if socket_id and not is_valid_socket_id(socket_id):
-        # The value is the client's own and may be anything: only its length is fit for a log.
-        logger.warning("socket id ignored reason=malformed length=%d", len(socket_id))
-        return None
-    return socket_id or None
+    for header in ("HTTP_X_PUSHER_SOCKET_ID", "HTTP_X_SOCKET_ID"):
+        socket_id: str = meta.get(header) or ""
+        if is_valid_socket_id(socket_id):
+            return socket_id
+        if socket_id:
+            # The value is the client's own and may be anything: only its length is fit for a log.
+            logger.warning("socket id ignored reason=malformed length=%d", len(socket_id))
+    return None

@@ -32,8 +32,15 @@ class Registry:
         return (backend for backends in self._backends.values() for backend in backends)
 
     def backends_for(self, model: type[Model]) -> list[type[PusherBackend]]:
-        """Return the backends of exactly this model, in the order of their declaration."""
-        return self._backends.get(model, [])
+        """Return the backends of this model, in the order of their declaration.
+
+        A proxy that has none of its own is pushed by those of the model that it stands for.
+        """
+        if backends := self._backends.get(model):
+            return backends
+        # What views change need not be a model at all.
+        meta = getattr(model, "_meta", None)
+        return self._backends.get(getattr(meta, "concrete_model", model), [])
 
 
 registry = Registry()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -12,9 +12,14 @@ from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenti
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import held_back
-from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.occupancy import audience
-from drf_model_pusher.pushing import make_event, push_event, writer_socket_id
+from drf_model_pusher.pushing import (
+    make_event,
+    push_event,
+    writer_socket_id,
+    wrong_settings_logged,
+)
 from drf_model_pusher.registry import registry
 from drf_model_pusher.sharing import is_response_settled
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
@@ -68,23 +73,30 @@ class ModelPusherViewMixin(_View):
 
     def get_pusher_backends(self, model: type[models.Model] | None = None) -> list[PusherBackend]:
         """Return a backend for each one declared for the model, by default this view's."""
-        backends = registry.backends_for(model or self.get_pusher_model())
-        return [backend(view=self) for backend in backends]
+        model = model or self.get_pusher_model()
+        if model is None:
+            return []
+        return [backend(view=self) for backend in registry.backends_for(model)]
 
-    def get_pusher_model(self) -> type[models.Model]:
-        """Return the model of the view, asking first what needs no query."""
+    def get_pusher_model(self) -> type[models.Model] | None:
+        """Return the model of the view, asking first what needs no query; None if it has none."""
         queryset = getattr(self, "queryset", None)
         if queryset is not None:
-            model: type[models.Model] = queryset.model
+            model: type[models.Model] | None = queryset.model
             return model
         serializer_meta = getattr(getattr(self, "serializer_class", None), "Meta", None)
-        return getattr(serializer_meta, "model", None) or self.get_queryset().model
+        model = getattr(serializer_meta, "model", None)
+        if model is None:
+            # DRF asserts that there is a queryset; a view that only creates may have none.
+            with suppress(AssertionError):
+                model = getattr(self.get_queryset(), "model", None)
+        return model
 
     def push_changes(
         self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
     ) -> None:
-        """Push a change of one instance, or the same change of each in a list."""
-        for each in instance if isinstance(instance, list) else [instance]:
+        """Push a change of one instance, or the same change of each in a list or queryset."""
+        for each in _each(instance):
             self.push_change(event, each, pre_destroy=pre_destroy)
 
     def push_change(
@@ -98,13 +110,14 @@ class ModelPusherViewMixin(_View):
             pre_destroy: Whether the object is about to be deleted.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        if app_settings.DRF_MODEL_PUSHER_DISABLED:
-            return
-        model = type(instance) if isinstance(instance, models.Model) else None
-        for backend in self.get_pusher_backends(model):
-            if event == self.PUSH_UPDATE:
-                backend.before = self._pop_before(backend, instance)
-            backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
+        with wrong_settings_logged():
+            if app_settings.DRF_MODEL_PUSHER_DISABLED:
+                return
+            model = type(instance) if isinstance(instance, models.Model) else None
+            for backend in self.get_pusher_backends(model):
+                if event == self.PUSH_UPDATE:
+                    backend.before = self._pop_before(backend, instance)
+                backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
     def push(
         self,
@@ -124,15 +137,16 @@ class ModelPusherViewMixin(_View):
             ignore: Whether to leave out the connection whose id the request carries.
             using: The alias of the database whose transaction decides.
         """
-        if app_settings.DRF_MODEL_PUSHER_DISABLED:
-            return
-        heard = audience(as_names(channels))
-        if heard.channels:
-            socket_id = writer_socket_id(self.request) if ignore else None
-            event = make_event(
-                heard.channels, event_name, data, socket_id=socket_id, unsure=heard.unsure
-            )
-            push_event(event, using=using)
+        with wrong_settings_logged():
+            if app_settings.DRF_MODEL_PUSHER_DISABLED:
+                return
+            heard = audience(as_names(channels, f"{type(self).__qualname__}.push()"))
+            if heard.channels:
+                socket_id = writer_socket_id(self.request) if ignore else None
+                event = make_event(
+                    heard.channels, event_name, data, socket_id=socket_id, unsure=heard.unsure
+                )
+                push_event(event, using=using)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""
@@ -165,13 +179,16 @@ class ModelPusherViewMixin(_View):
     def _remember(self, instance: Any) -> None:
         """Keep in mind which channels an object is in, before it is updated."""
         self._before = {}
-        if not self.push_updates or app_settings.DRF_MODEL_PUSHER_DISABLED:
-            return
-        for each in instance if isinstance(instance, list) else [instance]:
-            if isinstance(each, models.Model):
-                for backend in self.get_pusher_backends(type(each)):
-                    if before := backend.channels_before(each):
-                        self._before[type(backend), each.pk] = before
+        # A setting that does not fit is logged by the push.
+        with suppress(SettingError):
+            if not self.push_updates or app_settings.DRF_MODEL_PUSHER_DISABLED:
+                return
+            # Reading a queryset now would leave it with what was before the update.
+            for each in [] if isinstance(instance, models.QuerySet) else _each(instance):
+                if isinstance(each, models.Model):
+                    for backend in self.get_pusher_backends(type(each)):
+                        if before := backend.channels_before(each):
+                            self._before[type(backend), each.pk] = before
 
     #: The serializer whose data will be the response, while that may be asked of it.
     response_serializer: BaseSerializer[Any] | None = None
@@ -187,10 +204,14 @@ class ModelPusherViewMixin(_View):
 
     def _held_back(self, instance: Any) -> AbstractContextManager[None]:
         """Keep a deletion's event until the deletion is done; it is pushed before it happens."""
-        model = type(instance)
-        if not registry.backends_for(model) or app_settings.DRF_MODEL_PUSHER_DISABLED:
-            return nullcontext()
-        return held_back()
+        if any(registry.backends_for(type(each)) for each in _each(instance)):
+            return held_back()
+        return nullcontext()
+
+
+def _each(instance: Any) -> Iterable[Any]:
+    """Return the objects of a change: many, or the one."""
+    return instance if isinstance(instance, (list, tuple, models.QuerySet)) else [instance]
 
 
 def _forget_prefetched(instance: Any) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, partial
-from typing import cast
+from functools import partial
 
 from django.db import transaction
 from django.utils.module_loading import import_string
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import SettingError
 
 
 class BaseDelivery(ABC):
@@ -71,11 +73,44 @@ def held_back() -> Iterator[None]:
         deliver()
 
 
+_instances: dict[str, BaseDelivery] = {}
+
+# Reentrant, since a delivery may ask for another one while it is made.
+_lock = threading.RLock()
+
+
 def get_delivery() -> BaseDelivery:
-    """Return this process's instance of the delivery that the settings name."""
-    return _instance(app_settings.DRF_MODEL_PUSHER_DELIVERY)
+    """Return this process's instance of the delivery that the settings name.
+
+    Raises:
+        SettingError: They name none.
+    """
+    path = app_settings.DRF_MODEL_PUSHER_DELIVERY
+    if (delivery := _instances.get(path)) is None:
+        with _lock:
+            if (delivery := _instances.get(path)) is None:
+                delivery = _instances[path] = _delivery_class(path)()
+    return delivery
 
 
-@cache
-def _instance(path: str) -> BaseDelivery:
-    return cast("type[BaseDelivery]", import_string(path))()
+def _delivery_class(path: str) -> type[BaseDelivery]:
+    try:
+        found = import_string(path)
+    except ImportError:
+        found = None
+    if isinstance(found, type) and issubclass(found, BaseDelivery):
+        return found
+    raise SettingError(
+        f"The setting DRF_MODEL_PUSHER_DELIVERY names {path!r}, which is no delivery.",
+        hint="DRF_MODEL_PUSHER_DELIVERY is the dotted path of a subclass of BaseDelivery.",
+    )
+
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked child: whoever held it does not exist there."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
