@@ -5,6 +5,7 @@ import pytest
 from django.db import connections, transaction
 from django.urls import path
 from rest_framework import generics, mixins, serializers, viewsets
+from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.backends import PusherBackend
@@ -106,6 +107,72 @@ class TestAnyView:
         call(View, "destroy", pk=order.pk, serializer_class=OrderSerializer)
         assert [event.name for event in memory] == ["order.delete"]
 
+    def test_that_has_no_model_pushes_nothing(self, memory):
+        class Plain(serializers.Serializer):
+            text = serializers.CharField()
+
+            def create(self, validated_data):
+                return validated_data
+
+        class View(ModelPusherViewMixin, mixins.DestroyModelMixin, generics.CreateAPIView):
+            serializer_class = Plain
+
+            def get_pusher_channels(self):
+                return ["plain"]
+
+        response = View.as_view()(APIRequestFactory().post("/", {"text": "tea"}))
+        assert (response.status_code, memory) == (201, [])
+        assert View().get_pusher_model() is None
+
+    def test_that_has_no_model_may_push_objects_of_one(self, memory, order, own_registry):
+        class View(ModelPusherViewMixin, generics.GenericAPIView):
+            lookup_field = "reference"
+
+            def get_pusher_channels(self):
+                return ["orders"]
+
+            def post(self, request):
+                self.push_change("delete", order)
+                return Response(status=204)
+
+        class Backend(PusherBackend):
+            serializer_class = OrderSerializer
+            delete_data = "key"
+
+        View.as_view()(APIRequestFactory().post("/"))
+        assert memory[-1].json() == {"id": order.pk}
+
+    @pytest.mark.parametrize("kind", [list, tuple, lambda objects: objects])
+    def test_that_changes_many_at_once(self, memory, kind):
+        class View(OrderViewSet):
+            def perform_create(self, serializer):
+                serializer.save()
+                self.push_changes("update", kind(Order.objects.order_by("pk")))
+
+        Order.objects.create(customer="Ada")
+        call(View, "create", {"customer": "Grace"})
+        assert [event.json()["customer"] for event in memory] == ["Ada", "Grace"]
+
+    def test_that_deletes_many_at_once_pushes_nothing_if_that_fails(self, memory):
+        class View(OrderViewSet):
+            fails = True
+
+            def get_object(self):
+                return Order.objects.order_by("pk")
+
+            def perform_destroy(self, instance):
+                if self.fails:
+                    instance.delete = lambda: 1 / 0
+                super().perform_destroy(instance)
+
+        for name in ("Ada", "Grace"):
+            Order.objects.create(customer=name)
+        with pytest.raises(ZeroDivisionError):
+            call(View, "destroy")
+        assert memory == []
+        call(View, "destroy", fails=False)
+        assert [event.json()["customer"] for event in memory] == ["Ada", "Grace"]
+
     def test_that_creates_many_at_once(self, memory):
         class View(OrderViewSet):
             def get_serializer(self, *args, **kwargs):
@@ -168,6 +235,26 @@ class TestChannels:
         assert call(View, "create", {"customer": "Ada"}).status_code == 201
         assert memory == []
 
+    @pytest.mark.parametrize("given", [None, ["a", None]])
+    def test_that_are_no_names_are_an_error_that_names_the_view(self, memory, given):
+        class Vague(OrderViewSet):
+            def get_pusher_channels(self):
+                return given
+
+        with pytest.raises(
+            DeclarationError, match=r"Vague\.get_pusher_channels\(\).*list of names"
+        ):
+            call(Vague, "create", {"customer": "Ada"})
+
+    @pytest.mark.parametrize("kind", [tuple, iter])
+    def test_may_come_in_any_iterable(self, memory, kind):
+        class View(OrderViewSet):
+            def get_pusher_channels(self):
+                return kind(["b", "a", "b"])
+
+        call(View, "create", {"customer": "Ada"})
+        assert memory[0].channels == ("b", "a")
+
     def test_a_name_that_pusher_refuses_is_a_loud_error(self, memory):
         class View(OrderViewSet):
             def get_pusher_channels(self):
@@ -211,7 +298,90 @@ class TestSwitches:
         assert memory == []
 
 
+class TestWrongSettings:
+    """A change that is made is no failure, whatever the settings say."""
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("DRF_MODEL_PUSHER_DISABLED", "no"),
+            ("DRF_MODEL_PUSHER_MAX_EVENT_BYTES", "10k"),
+            ("DRF_MODEL_PUSHER_DELIVERY", "nope.X"),
+            ("DRF_MODEL_PUSHER_DELIVERY", "decimal.Decimal"),
+            ("DRF_MODEL_PUSHER_DELIVERY", 7.5),
+            ("DRF_MODEL_PUSHER_PROVIDER", "nope.X"),
+            ("DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED", "no"),
+            ("PUSHER_SECRET", b"hidden"),
+            ("PUSHER_TIMEOUT", "soon"),
+        ],
+    )
+    def test_are_logged_once_for_each_event(self, pusher_api, settings, caplog, order, name, value):
+        class View(OrderViewSet):
+            def perform_create(self, serializer):
+                super().perform_create(serializer)
+                self.push("lobby", "bell.rung", {})
+
+        setattr(settings, name, value)
+        for action, data, lines in (
+            ("create", {"customer": "Ada"}, 2),
+            ("partial_update", {"customer": "Grace"}, 1),
+            ("destroy", None, 1),
+        ):
+            caplog.clear()
+            pk = None if action == "create" else order.pk
+            assert call(View, action, data, pk=pk).status_code < 300
+            assert [record.levelname for record in caplog.records] == ["ERROR"] * lines
+            assert "hidden" not in caplog.text
+            if name.startswith("DRF_") and not name.endswith("PROVIDER"):
+                assert caplog.text.count(f"hint={name} is") == lines
+        assert pusher_api.calls == []
+        assert Order.objects.get().customer == "Ada"
+
+    def test_are_logged_in_a_process_that_delivers_in_the_background(
+        self, settings, caplog, monkeypatch
+    ):
+        from drf_model_pusher.delivery import base
+
+        monkeypatch.setattr(base, "_instances", {})
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.BackgroundDelivery"
+        settings.DRF_MODEL_PUSHER_QUEUE_SIZE = "many"
+        assert call(OrderViewSet, "create", {"customer": "Ada"}).status_code == 201
+        assert "DRF_MODEL_PUSHER_QUEUE_SIZE" in caplog.text
+
+
 class TestPush:
+    def test_tells_the_writer_if_told_so(self, memory):
+        class View(OrderViewSet):
+            def perform_create(self, serializer):
+                serializer.save()
+                self.push("lobby", "bell.rung", {})
+                self.push("lobby", "bell.rung", {}, ignore=False)
+
+        call(View, "create", {"customer": "Ada"}, headers={"X-Pusher-Socket-Id": "1.2"})
+        assert [event.socket_id for event in memory] == ["1.2", None]
+
+    def test_waits_for_the_database_that_it_is_told(self, memory):
+        class View(OrderViewSet):
+            def perform_create(self, serializer):
+                serializer.save()
+                self.push("lobby", "bell.rung", {}, using="other")
+
+        with transaction.atomic("default"):
+            call(View, "create", {"customer": "Ada"})
+            assert len(memory) == 1
+        with transaction.atomic("other"):
+            call(View, "create", {"customer": "Ada"})
+            assert len(memory) == 1
+        assert len(memory) == 2
+
+    def test_to_what_is_no_list_of_names_is_an_error_that_names_the_view(self, memory):
+        class View(OrderViewSet):
+            def perform_create(self, serializer):
+                self.push(None, "bell.rung", {})
+
+        with pytest.raises(DeclarationError, match=r"View\.push\(\) gave None"):
+            call(View, "create", {"customer": "Ada"})
+
     def test_pushes_anything_else_and_leaves_out_the_writer(self, pusher_api):
         class View(OrderViewSet):
             def perform_create(self, serializer):
@@ -246,6 +416,12 @@ class TestIgnoringTheCurrentConnection:
     def test_the_writer_is_left_out(self, pusher_api, header):
         call(OrderViewSet, "create", {"customer": "Ada"}, headers={header: "6512.9948"})
         assert pusher_api.wait_for_events(1)[0]["socket_id"] == "6512.9948"
+
+    def test_one_good_id_of_two_is_enough(self, memory, caplog):
+        headers = {"X-Pusher-Socket-Id": "undefined", "X-Socket-ID": "6512.9948"}
+        call(OrderViewSet, "create", {"customer": "Ada"}, headers=headers)
+        assert [event.socket_id for event in memory] == ["6512.9948"]
+        assert "malformed" in caplog.text
 
     def test_unless_told_otherwise(self, memory):
         class View(OrderViewSet):
@@ -329,6 +505,28 @@ class TestTransactions:
             call(View, "destroy", pk=pk)
             assert len(memory) == 1
         assert [event.name for event in memory] == ["order.create", "order.update", "order.delete"]
+
+    def test_a_deletion_waits_for_the_database_that_it_is_done_in(self, memory, settings):
+        class View(OrderViewSet):
+            def get_object(self):
+                replica = Order.objects.using("other").get(pk=7)
+                assert replica._state.db == "other"
+                return replica
+
+        for alias in ("default", "other"):
+            Order.objects.using(alias).create(pk=7, customer="Ada")
+        settings.DATABASE_ROUTERS = [f"{__name__}.WritesToDefault"]
+        with transaction.atomic("other"):
+            call(View, "destroy", pk=7)
+            assert len(memory) == 1
+        assert not Order.objects.using("default").exists()
+
+
+class WritesToDefault:
+    """A router for a replica, which is read, of a database that is written."""
+
+    def db_for_write(self, model, **hints):
+        return "default"
 
 
 class TestManyModels:
