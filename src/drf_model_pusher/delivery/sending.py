@@ -12,6 +12,7 @@ from django.dispatch import Signal
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
+from drf_model_pusher.occupancy import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent
 
@@ -35,7 +36,8 @@ class Setback:
 
 def send_once(events: Sequence[PusherEvent]) -> None:
     """Try events once; what does not leave has failed."""
-    for entries in by_provider([Waiting(event=event, since=0) for event in events]):
+    heard = [Waiting(event=event, since=0) for event in settle(events) if event]
+    for entries in by_provider(heard):
         if setback := attempt(entries):
             report_failed(entries, setback)
 
