@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from websockets.sync.client import connect
 
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.runner import LocalServer, listen
 
 from .api_client import post
 from .client import Client
@@ -33,7 +33,8 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], LocalServe
         [sys.executable, "-m", "django", "pusher_server", f"--port={port}", *arguments],
         cwd=ROOT,
         env=os.environ
-        | {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+        # The tests' folder alone: the package is the one that is installed.
+        | {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,6 +89,37 @@ def test_it_listens_on_this_machine_only_unless_told_otherwise():
 
     options = vars(Command().create_parser("manage.py", "pusher_server").parse_args([]))
     assert (options["host"], options["port"]) == ("127.0.0.1", 6001)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"port": 99_999}, "99999 is no port"),
+        ({"port": -1}, "-1 is no port"),
+        ({"host": "nowhere.invalid"}, r"Cannot listen on nowhere\.invalid, port 6001: "),
+        ({"host": "192.0.2.1"}, r"Cannot listen on 192\.0\.2\.1, port 6001: "),
+    ],
+)
+def test_where_it_cannot_listen_it_says_so_in_a_sentence(options, reason):
+    output = StringIO()
+    with pytest.raises(CommandError, match=reason):
+        call_command("pusher_server", stdout=output, **options)
+    assert "Listening" not in output.getvalue()
+
+
+def test_a_taken_port_is_named():
+    output = StringIO()
+    with LocalServer() as other, pytest.raises(CommandError, match=f"port {other.port}: .*in use"):
+        call_command("pusher_server", stdout=output, port=other.port)
+    assert "Listening" not in output.getvalue()
+
+
+def test_a_name_stands_for_all_its_addresses():
+    listeners = listen("localhost", 0)
+    ports = {listener.getsockname()[1] for listener in listeners}
+    for listener in listeners:
+        listener.close()
+    assert len(ports) == 1
 
 
 def test_a_missing_credential_is_named(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -46,6 +47,34 @@ class Server(uvicorn.Server):
             listener.close()
         await self._pusher.close(CloseCode.RECONNECT, "Server is going away")
         await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen on a host's addresses; with port 0, on one that is free.
+
+    Raises:
+        OSError: The port is taken, or the host is not of this machine.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
+            listener = socket.create_server((*address[:1], port, *address[2:]), family=family)
+        except OSError as error:
+            failure = error
+            # "localhost" may have an IPv6 address on a machine that has no IPv6.
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue
+            break
+        listeners.append(listener)
+        port = listener.getsockname()[1]
+    else:
+        if listeners:
+            return listeners
+    for listener in listeners:
+        listener.close()
+    raise failure or OSError(f"{host} has no address")
 
 
 def create_server(

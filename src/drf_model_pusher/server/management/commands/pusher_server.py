@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             from drf_model_pusher.server.asgi import create_app
             from drf_model_pusher.server.configuration import configured_apps, configured_limits
-            from drf_model_pusher.server.runner import create_server
+            from drf_model_pusher.server.runner import create_server, listen
         except ImportError as error:
             raise CommandError(str(error)) from error
         try:
@@ -51,14 +51,23 @@ class Command(BaseCommand):
             for hub in pusher.hubs.values():
                 hub.observers.append(self._show)
         host, port = options["host"], options["port"]
-        self.stdout.write(f"Listening on http://{host}:{port} (Ctrl+C ends it)")
+        if not 0 <= port <= 65_535:
+            raise CommandError(f"{port} is no port: --port takes a number from 0 to 65535.")
+        try:
+            listeners = listen(host, port)
+        except OSError as error:
+            reason = error.strerror or error
+            raise CommandError(f"Cannot listen on {host}, port {port}: {reason}.") from error
+        port = listeners[0].getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"Listening on http://{shown}:{port} (Ctrl+C ends it)")
         for hub in pusher.hubs.values():
             self.stdout.write(f"App {hub.app.id} with key {hub.app.key}")
         self.stdout.flush()
         # uvicorn closes down at a signal, and then raises it again for whoever was there before.
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, _nothing)
-        create_server(pusher, host=host, port=port).run()
+        create_server(pusher, host=host, port=port).run(listeners)
 
     def _show(self, happening: Happening) -> None:
         text = describe(happening)
