@@ -288,6 +288,9 @@ class TestSwitches:
             def get_pusher_channels(self):
                 raise AssertionError("work was done")
 
+            def get_pusher_backends(self, model=None):
+                raise AssertionError("work was done")
+
             def perform_create(self, serializer):
                 super().perform_create(serializer)
                 self.push(["orders"], "hello", object())
