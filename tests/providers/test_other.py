@@ -10,7 +10,7 @@ import time
 import pytest
 
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.exceptions import ProviderError
+from drf_model_pusher.exceptions import ProviderError, SettingError
 from drf_model_pusher.providers import BaseProvider, ConsoleProvider, MemoryProvider, get_provider
 
 
@@ -138,3 +138,8 @@ class TestErrors:
         assert str(caught.value) == "KeyError"
         assert caught.value.detail.startswith("'payloadx")
         assert len(caught.value.detail) == 200
+
+    def test_a_path_that_leads_nowhere_is_an_error_that_says_so(self, settings):
+        settings.DRF_MODEL_PUSHER_PROVIDER = "nowhere.Nothing"
+        with pytest.raises(SettingError, match="'nowhere.Nothing', which cannot be imported"):
+            get_provider()

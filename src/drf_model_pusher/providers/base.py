@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.exceptions import ProviderError
+from drf_model_pusher.exceptions import ProviderError, SettingError
 
 
 class BaseProvider(ABC):
@@ -106,7 +106,14 @@ def is_default(provider_class: type[BaseProvider] | None) -> bool:
 
 
 def _default_class() -> type[BaseProvider]:
-    return cast("type[BaseProvider]", import_string(app_settings.DRF_MODEL_PUSHER_PROVIDER))
+    path = app_settings.DRF_MODEL_PUSHER_PROVIDER
+    try:
+        return cast("type[BaseProvider]", import_string(path))
+    except ImportError as error:
+        raise SettingError(
+            f"The setting DRF_MODEL_PUSHER_PROVIDER names {path!r}, which cannot be imported.",
+            hint="DRF_MODEL_PUSHER_PROVIDER is the dotted path of a subclass of BaseProvider.",
+        ) from error
 
 
 def _configured(provider_class: type[BaseProvider]) -> BaseProvider:
