@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from drf_model_pusher.channel_templates import ChannelTemplate
-from drf_model_pusher.channels import full_name
+from drf_model_pusher.channels import ChannelKind, full_name, is_cache_channel
 from drf_model_pusher.users import display_name, user_id
 
 if TYPE_CHECKING:
@@ -89,9 +89,14 @@ class ChannelRules:
     def readings(self, name: str) -> list[Mapping[str, str]]:
         """Return every way in which this backend can understand a channel name."""
         if type(self).match_channel is not ChannelRules.match_channel:
-            fields = self.match_channel(name)
+            # Another kind of channel has another way to be joined, and is not this backend's.
+            kind, cached = ChannelKind.of(name).value, is_cache_channel(name)
+            fields = self.match_channel(name) if (kind, cached) == self._kind() else None
             return [] if fields is None else [fields]
         return self._template_readings(name)
+
+    def _kind(self) -> tuple[str, bool]:
+        return self.channel_prefix, self.cache
 
     def _template_readings(self, name: str) -> list[Mapping[str, str]]:
         found = (template.match(name) for template in self.templates())

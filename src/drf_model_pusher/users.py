@@ -80,18 +80,21 @@ def revoke(user: Any, *, using: str | None = None) -> None:
     raised, because the right is gone already. It reaches signed-in connections only.
 
     Args:
-        user: Whose right was taken away.
+        user: Whose right was taken away; before it is deleted, if it is.
         using: The alias of the database whose transaction decides.
     """
-    transaction.on_commit(partial(_terminate_or_log, user), using=using)
+    if not app_settings.DRF_MODEL_PUSHER_DISABLED:
+        # The id now: after the commit a deleted user has none.
+        transaction.on_commit(partial(_terminate_or_log, user_id(user)), using=using)
 
 
-def _terminate_or_log(user: Any) -> None:
+def _terminate_or_log(identifier: str) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            terminate_user(user)
-        except ProviderError as error:
-            if error.retryable and attempt < _ATTEMPTS:
+            get_provider().terminate_user(identifier)
+        except Exception as error:  # noqa: BLE001 - the right is gone, whatever is wrong here
+            if getattr(error, "retryable", False) and attempt < _ATTEMPTS:
                 continue
-            logger.error("connections not ended user=%s error=%s", user.pk, error)  # noqa: TRY400
+            told = error if isinstance(error, ProviderError) else type(error).__name__
+            logger.error("connections not ended user=%s error=%s", identifier, told)  # noqa: TRY400
         return

@@ -17,8 +17,10 @@ from django.db import NotSupportedError
 from django.db.models import Model, QuerySet
 from django.db.models.sql import Query
 from django.http import Http404
+from django.views import View
 from rest_framework import generics, mixins
 from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
@@ -55,6 +57,13 @@ _OWN_GETS = {
         generics.RetrieveDestroyAPIView,
         generics.RetrieveUpdateDestroyAPIView,
     )
+}
+
+
+# Besides the handlers: hooks of a GET that are not called here, and could say no.
+_HOOKS = {
+    "retrieve": ("as_view", "setup", "finalize_response", "get_serializer", "get_serializer_class"),
+    "list": ("as_view", "setup", "finalize_response", "paginate_queryset"),
 }
 
 
@@ -95,8 +104,10 @@ class ViewRule:
         view = self.view_class
         if not hasattr(view, self.action) or "get" not in view.http_method_names:
             return f"{view.__qualname__} answers no GET with {self.action}()"
+        if self.pin is None and not self.own_identity and _asks_about_objects(view):
+            return "a permission that decides by object cannot answer for a list of them"
         if self.pin is None and self._is_opaque() and not self.lists_queryset:
-            return f"{view.__qualname__} has a list() of its own, which may not show its queryset"
+            return f"{view.__qualname__} lists in a way of its own, and may not show its queryset"
         return None
 
     def ask(self, asking: Request) -> Request:
@@ -167,6 +178,9 @@ class ViewRule:
     def _object(self, view: Any) -> bool:
         """Say whether the view shows an object that is the one in the channel's name."""
         instance = view.get_object()
+        # A view that does not say its model may show something else under the same key.
+        if not isinstance(instance, Model) or not same(type(instance), self.model):
+            raise TypeError(f"the view's object is no {self.model.__name__}")
         # "orders.007" is not the channel of order 7, and no order of another customer's is in
         # "customers.1.orders.7".
         return all(str(value_of(instance, field)) == text for field, text in self.lookups)
@@ -197,6 +211,7 @@ class ViewRule:
             getattr(view, self.action) is not _OWN_HANDLERS[self.action]
             or view.dispatch is not APIView.dispatch
             or (not issubclass(view, ViewSetMixin) and view.get not in _OWN_GETS)
+            or any(_is_overridden(view, hook) for hook in _HOOKS[self.action])
         )
 
     def _really_get(self, asking: Request) -> None:
@@ -287,6 +302,28 @@ def _read_only(backend: Any, lookup: str) -> type[Any]:
             "versioning_class": None,
         },
     )
+
+
+def _is_overridden(view_class: Any, hook: str) -> bool:
+    own = {
+        getattr(getattr(each, hook, None), "__func__", getattr(each, hook, None))
+        for each in (generics.GenericAPIView, ViewSetMixin, APIView, View)
+    }
+    method = getattr(view_class, hook)
+    return getattr(method, "__func__", method) not in own
+
+
+def _asks_about_objects(view_class: Any) -> bool:
+    """Say whether a permission, or a part of a combined one, decides by object."""
+    parts = list(view_class.permission_classes)
+    while parts:
+        part = parts.pop()
+        operands = [getattr(part, name, None) for name in ("op1_class", "op2_class")]
+        if any(operands):
+            parts += filter(None, operands)
+        elif part.has_object_permission is not BasePermission.has_object_permission:
+            return True
+    return False
 
 
 def _authenticates_alike(view: Any, asking: Request) -> bool:
