@@ -1,7 +1,8 @@
 """Every setting of the package: one typed property each, under its full Django name.
 
-Settings are read when they are used, so ``override_settings`` works. A value of the wrong type or
-range raises ``SettingError``, which the system checks show before a request meets it.
+A setting is read when it is first used, and anew after Django's signal ``setting_changed``, so
+``override_settings`` works. A value of the wrong type or range raises ``SettingError``, which the
+system checks show before a request meets it.
 """
 
 from __future__ import annotations
@@ -11,36 +12,42 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.utils.functional import cached_property
 
 from drf_model_pusher.exceptions import SettingError
 
 
 class AppSettings:
-    """The settings, live."""
+    """The settings.
+
+    Each push asks for several, most of which a project leaves unset, which Django finds out by
+    raising and catching an exception: that is why they are kept.
+    """
 
     # The service
 
-    @property
+    @cached_property
     def PUSHER_APP_ID(self) -> str:
         """The app's id: digits on Pusher's service. Required by the Pusher provider."""
         return _text("PUSHER_APP_ID")
 
-    @property
+    @cached_property
     def PUSHER_KEY(self) -> str:
         """The app's public key. Required by the Pusher provider."""
         return _text("PUSHER_KEY")
 
-    @property
+    @cached_property
     def PUSHER_SECRET(self) -> str:
         """The app's secret, which signs requests. Required by the Pusher provider."""
         return _text("PUSHER_SECRET", secret=True)
 
-    @property
+    @cached_property
     def PUSHER_CLUSTER(self) -> str:
         """The cluster of Pusher's service that the app lives in; unused with ``PUSHER_HOST``."""
         return _text("PUSHER_CLUSTER") or "mt1"
 
-    @property
+    @cached_property
     def PUSHER_HOST(self) -> str | None:
         """The host of another server of the protocol, without scheme or port."""
         host = _text("PUSHER_HOST")
@@ -48,7 +55,7 @@ class AppSettings:
             raise _wrong("PUSHER_HOST", host, "a host name alone; the port goes to PUSHER_PORT")
         return host or None
 
-    @property
+    @cached_property
     def PUSHER_PORT(self) -> int | None:
         """The port of the HTTP API, a number or digits; by default the scheme's own."""
         value = getattr(django_settings, "PUSHER_PORT", None)
@@ -56,12 +63,12 @@ class AppSettings:
             return None
         return _integer("PUSHER_PORT", value, 1, 65_535)
 
-    @property
+    @cached_property
     def PUSHER_SSL(self) -> bool:
         """Whether the HTTP API is reached over TLS."""
         return _boolean("PUSHER_SSL", default=True)
 
-    @property
+    @cached_property
     def PUSHER_TIMEOUT(self) -> float:
         """Seconds to wait for a connection, and again for each answer; a number or its digits."""
         value = getattr(django_settings, "PUSHER_TIMEOUT", 5)
@@ -71,7 +78,7 @@ class AppSettings:
             raise _wrong("PUSHER_TIMEOUT", value, "a number of seconds above 0, at most 300")
         return value
 
-    @property
+    @cached_property
     def PUSHER_CA_BUNDLE(self) -> str | None:
         """The path of a file with the authorities to trust instead of the platform's."""
         path = _text("PUSHER_CA_BUNDLE")
@@ -79,19 +86,19 @@ class AppSettings:
             raise _wrong("PUSHER_CA_BUNDLE", path, "the path of a file of PEM certificates")
         return path or None
 
-    @property
+    @cached_property
     def PUSHER_ENCRYPTION_MASTER_KEY_BASE64(self) -> str | None:
         """The master key of ``private-encrypted-`` channels: 32 random bytes as base64."""
         return _master_key("PUSHER_ENCRYPTION_MASTER_KEY_BASE64")
 
-    @property
+    @cached_property
     def PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64(self) -> str | None:
         """The master key before the current one, while events of both are on their way."""
         return _master_key("PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64")
 
     # The package
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_BACKENDS_FILE(self) -> str:
         """The file looked for in each installed app; a folder may stand before it."""
         value = _text("DRF_MODEL_PUSHER_BACKENDS_FILE") or "pusher_backends.py"
@@ -104,34 +111,34 @@ class AppSettings:
             )
         return value
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_DISABLED(self) -> bool:
         """Push nothing, and do no work for it."""
         return _boolean("DRF_MODEL_PUSHER_DISABLED", default=False)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_PROVIDER(self) -> str:
         """Who carries events: the dotted path of a provider class."""
         return _text("DRF_MODEL_PUSHER_PROVIDER") or "drf_model_pusher.providers.PusherProvider"
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_DELIVERY(self) -> str:
         """When events leave, and from which process: the dotted path of a delivery class."""
         return _text("DRF_MODEL_PUSHER_DELIVERY") or "drf_model_pusher.delivery.BackgroundDelivery"
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_QUEUE_SIZE(self) -> int:
         """How many events may wait in a process; above it, the oldest are given up."""
         name = "DRF_MODEL_PUSHER_QUEUE_SIZE"
         return _integer(name, getattr(django_settings, name, 10_000), 1, 1_000_000)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_RETRY_SECONDS(self) -> int:
         """How long an event may wait for the service to come back, in seconds."""
         name = "DRF_MODEL_PUSHER_RETRY_SECONDS"
         return _integer(name, getattr(django_settings, name, 300), 0, 86_400)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_MAX_EVENT_BYTES(self) -> int:
         """Bytes of UTF-8 that the service takes as the data of one event."""
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
@@ -139,35 +146,35 @@ class AppSettings:
 
     # Webhooks, and what they tell about channels
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED(self) -> bool:
         """Send, and serialize, only for channels that somebody has subscribed to."""
         return _boolean("DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED", default=False)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_CACHE(self) -> str:
         """The alias of the Django cache that remembers which channels are occupied."""
         return _text("DRF_MODEL_PUSHER_CACHE") or "default"
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE(self) -> int:
         """Seconds after which Pusher is asked again: how long a lost webhook can do harm."""
         name = "DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE"
         return _integer(name, getattr(django_settings, name, 300), 1, 86_400)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_WEBHOOK_MAX_BYTES(self) -> int:
         """The largest webhook that is read."""
         name = "DRF_MODEL_PUSHER_WEBHOOK_MAX_BYTES"
         return _integer(name, getattr(django_settings, name, 2_621_440), 1_024, 104_857_600)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_WEBHOOK_MAX_AGE(self) -> int:
         """Seconds that a webhook's time may differ from ours; Pusher retries for 300."""
         name = "DRF_MODEL_PUSHER_WEBHOOK_MAX_AGE"
         return _integer(name, getattr(django_settings, name, 600), 1, 86_400)
 
-    @property
+    @cached_property
     def PUSHER_EXTRA_KEYS(self) -> dict[str, str]:
         """More keys whose webhooks are trusted, each with its secret; for changing the key."""
         value = getattr(django_settings, "PUSHER_EXTRA_KEYS", {})
@@ -183,7 +190,7 @@ class AppSettings:
 
     # The embedded server
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_SERVER_APPS(self) -> list[dict[str, Any]]:
         """The server's apps; empty for one app, the project's own.
 
@@ -196,7 +203,7 @@ class AppSettings:
             raise SettingError(f"The setting {name} is wrong.", hint=f"{name} is a list of dicts.")
         return list(value)
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_SERVER_LIMITS(self) -> dict[str, Any]:
         """Changes to the hosted service's limits, such as ``{"presence_members": 500}``.
 
@@ -208,7 +215,7 @@ class AppSettings:
             raise _wrong(name, value, "a dict of names and numbers")
         return value
 
-    @property
+    @cached_property
     def DRF_MODEL_PUSHER_SERVER_WEBHOOKS(self) -> list[str]:
         """Addresses that the server posts webhooks of the project's own app to."""
         name = "DRF_MODEL_PUSHER_SERVER_WEBHOOKS"
@@ -222,7 +229,8 @@ class AppSettings:
 
 def setting_names() -> list[str]:
     """Return the names of all settings, in the order in which they are documented."""
-    return [name for name, value in vars(AppSettings).items() if isinstance(value, property)]
+    kinds = (property, cached_property)
+    return [name for name, value in vars(AppSettings).items() if isinstance(value, kinds)]
 
 
 def _text(name: str, *, secret: bool = False) -> str:
@@ -271,3 +279,10 @@ def _wrong(name: str, value: object, wanted: str) -> SettingError:
 
 
 app_settings = AppSettings()
+
+
+def _read_anew(**kwargs: object) -> None:
+    vars(app_settings).clear()
+
+
+setting_changed.connect(_read_anew, dispatch_uid="drf_model_pusher.conf")
