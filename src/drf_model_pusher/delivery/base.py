@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 
-from django.db import transaction
 from django.utils.module_loading import import_string
 
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
 
@@ -27,7 +27,8 @@ class BaseDelivery(ABC):
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Let events leave; called after the commit, in the thread that committed.
 
-        A failure of the provider must not be raised: it would reach the API request.
+        All events that one transaction pushed come in one call, in their order. A failure of the
+        provider must not be raised: it would reach the API request.
         """
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -49,7 +50,7 @@ class BaseDelivery(ABC):
         """
         held = _held.get()
         if held is None:
-            transaction.on_commit(partial(self.send, events), using=using)
+            after_commit(self.send, events, using=using)
         else:
             held.append(partial(self.deliver, events, using=using))
 
