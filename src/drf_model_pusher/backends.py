@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models, router
 
 from drf_model_pusher.channels import ChannelKind, as_names
+from drf_model_pusher.composing import compose, render
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
 from drf_model_pusher.lookups import object_key
-from drf_model_pusher.moves import Before, Move
-from drf_model_pusher.occupancy import Audience, audience
+from drf_model_pusher.moves import Before
 from drf_model_pusher.oversize import reference
-from drf_model_pusher.pushing import (
-    encode_data,
-    make_event,
-    push_event,
-    writer_socket_id,
-    wrong_settings_logged,
-)
+from drf_model_pusher.pushing import push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 from drf_model_pusher.sharing import is_rendered_alike
@@ -29,7 +22,6 @@ from drf_model_pusher.sharing import is_rendered_alike
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
-    from drf_model_pusher.events import PusherEvent
     from drf_model_pusher.providers import BaseProvider
 
 
@@ -72,8 +64,7 @@ class PusherBackend(ChannelRules):
                 f"{type(self).__qualname__} has no channels: give it `channels`, `get_channels()` "
                 "or a view with `get_pusher_channels()`."
             )
-        source = f"{type(self.view).__qualname__}.get_pusher_channels()"
-        return as_names(self.view.get_pusher_channels(), source)
+        return as_names(self.view.get_pusher_channels(), self.view.get_pusher_channels)
 
     def get_event_name(self, event: str) -> str:
         """Return the name under which subscribers know the change, such as ``order.update``."""
@@ -94,8 +85,7 @@ class PusherBackend(ChannelRules):
 
     def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
         """Return channels, event name and data of a change: the whole event, before encoding."""
-        data = self._render(event, instance)
-        return self._full_names(instance), self.get_event_name(event), data
+        return self.full_names(instance), self.get_event_name(event), render(self, event, instance)
 
     def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
         """Return the serializer of an instance; the response's own, where it is the same."""
@@ -170,108 +160,39 @@ class PusherBackend(ChannelRules):
             pre_destroy: Whether the object is about to be deleted; it is still there.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        with wrong_settings_logged():
-            if app_settings.DRF_MODEL_PUSHER_DISABLED:
-                return
-            using = _alias(instance, pre_destroy=pre_destroy)
-            for change, heard, name, data in self._packets(event, instance):
-                if heard.channels:
-                    self._push(change, heard, name, data, instance, ignore=ignore, using=using)
-
-    def _push(
-        self,
-        event: str,
-        heard: Audience,
-        name: str,
-        data: Any,
-        instance: Any,
-        *,
-        ignore: bool,
-        using: str | None,
-    ) -> None:
-        subject = _subject(instance)
-        request = getattr(self.view, "request", None)
-        pusher_event = make_event(
-            heard.channels,
-            name,
-            data,
-            socket_id=writer_socket_id(request) if ignore else None,
-            subject=subject,
-            change=event if event in ("create", "update", "delete") else None,
-            conflation_key=self._conflation_key(subject, using),
-            provider=self.provider_class,
-            unsure=heard.unsure,
-        )
-
-        def referring() -> PusherEvent:
-            small = self.get_oversize_data(event, instance, data)
-            return replace(pusher_event, data=encode_data(small))
-
-        instead = referring if self.oversize == "refer" else None
-        push_event(pusher_event, using=using, instead=instead)
-
-    def _conflation_key(self, subject: str | None, using: str | None) -> str | None:
-        if not self.conflate or subject is None:
-            return None
-        # Two databases may have an object of one key, two apps a backend of one name.
-        return f"{type(self).__module__}.{type(self).__qualname__} {using} {subject}"
+        with wrong_settings_logged:
+            if not app_settings.DRF_MODEL_PUSHER_DISABLED:
+                using = _alias(instance, pre_destroy=pre_destroy)
+                push_events(compose(self, event, instance, ignore=ignore, using=using), using=using)
 
     def channels_before(self, instance: Any) -> Before | None:
         """Return where an object is heard of before it is updated; None for the view's channels."""
         if self.channels is None and type(self).get_channels is PusherBackend.get_channels:
             return None
         try:
-            channels = self._full_names(instance)
+            channels = self.full_names(instance)
         except InvalidEventError:
             channels = []  # it was in no channel that there is
         return Before(channels=channels, key=object_key(instance, self.view))
 
-    def _packets(self, event: str, instance: Any) -> Iterator[tuple[str, Audience, str, Any]]:
-        """Go through what a change is to its channels: one event, or those of a move."""
-        if self.before is None or event != "update":
-            yield event, *self._heard_packet(event, instance)
-            return
-        names = self._full_names(instance)
-        move = Move.between(self.before.channels, names)
-        if move.left:
-            # The key alone: its readers may not read what the object has become.
-            heard = audience(move.left, self.provider_class)
-            yield "delete", heard, self.get_event_name("delete"), self.before.key
-        if move.joined:
-            yield "create", *self._heard_packet("create", instance, names, move.joined.__contains__)
-        if not move.joined or len(names) > len(move.joined):
-            stayed = [name for name in names if name not in move.joined]
-            yield event, *self._heard_packet(event, instance, names, stayed.__contains__)
+    def has_own_packet(self) -> bool:
+        """Say whether a subclass makes the whole event itself."""
+        return type(self).get_packet is not PusherBackend.get_packet
 
-    def _heard_packet(
-        self,
-        event: str,
-        instance: Any,
-        names: Sequence[str] | None = None,
-        keep: Callable[[str], bool] | None = None,
-    ) -> tuple[Audience, str, Any]:
-        """Return a packet for those channels that somebody may listen to; else render nothing."""
-        if type(self).get_packet is not PusherBackend.get_packet:
-            channels, name, data = self.get_packet(event, instance)
-            # A private event never leaves on a public channel, whatever one's own packet says.
-            channels = list(filter(keep, self._with_prefix(channels, "get_packet()")))
-            return audience(channels, self.provider_class), name, data
-        channels = list(filter(keep, self._full_names(instance) if names is None else names))
-        heard = audience(channels, self.provider_class)
-        data = self._render(event, instance) if heard.channels else None
-        return heard, self.get_event_name(event), data
+    def full_names(self, instance: Any) -> list[str]:
+        """Return the full names of the channels that hear of the instance."""
+        return self.with_prefix(self.get_channels(instance=instance), self.get_channels)
 
-    def _render(self, event: str, instance: Any) -> Any:
-        if event == "delete" and self.delete_data == "key":
-            return object_key(instance, self.view)
-        return self.get_serializer(instance).data
+    def with_prefix(self, channels: Sequence[str], source: Callable[..., object]) -> list[str]:
+        """Return names with the prefix and the infix that they may lack.
 
-    def _full_names(self, instance: Any) -> list[str]:
-        return self._with_prefix(self.get_channels(instance=instance), "get_channels()")
-
-    def _with_prefix(self, channels: Sequence[str], method: str) -> list[str]:
-        names = as_names(channels, f"{type(self).__qualname__}.{method}")
-        return as_names(self.full_name(name) for name in names)
+        Raises:
+            DeclarationError: What the source gave is no list of names.
+        """
+        names = as_names(channels, source)
+        if not self.channel_prefix and not self.cache:
+            return names
+        return list(dict.fromkeys(map(self.full_name, names)))
 
 
 class PrivatePusherBackend(PusherBackend):
@@ -302,14 +223,6 @@ class PresencePusherBackend(PusherBackend):
 
     class Meta:
         abstract = True
-
-
-def _subject(instance: models.Model | None) -> str | None:
-    if not isinstance(instance, models.Model):
-        return None
-    # An object is one, by whatever proxy of its model it was changed.
-    concrete: type[models.Model] = instance._meta.concrete_model or type(instance)
-    return f"{concrete._meta.label_lower}:{instance.pk}"
 
 
 def _alias(instance: models.Model | None, *, pre_destroy: bool) -> str | None:

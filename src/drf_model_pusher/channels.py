@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
+from inspect import ismethod
 from typing import Any
 
 from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
@@ -66,7 +67,7 @@ def full_name(name: str, prefix: str, *, cache: bool = False) -> str:
     return prefix + ("cache-" if cache and not rest.startswith("cache-") else "") + rest
 
 
-def as_names(channels: str | Iterable[str], source: str = "The code that pushes") -> list[str]:
+def as_names(channels: str | Iterable[str], source: Callable[..., object]) -> list[str]:
     """Return channel names as a list without repetitions, in their order; a str is one name.
 
     Args:
@@ -79,10 +80,12 @@ def as_names(channels: str | Iterable[str], source: str = "The code that pushes"
     if isinstance(channels, str):
         return [channels]
     given: Any = channels
-    if isinstance(given, Iterable):
-        given = list(given)
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        raise DeclarationError(
-            f"{source} gave {given!r:.200} for channels; a list of names is wanted, each a str."
-        )
-    return list(dict.fromkeys(given))
+    names = list(given) if isinstance(given, Iterable) else [given]
+    for name in names:
+        if not isinstance(name, str):
+            owner = f"{type(source.__self__).__qualname__}." if ismethod(source) else ""
+            raise DeclarationError(
+                f"{owner}{getattr(source, '__name__', source)}() gave {given!r:.200} for channels; "
+                "a list of names is wanted, each a str."
+            )
+    return names if len(names) < 2 else list(dict.fromkeys(names))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,18 @@ _encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@contextmanager
-def wrong_settings_logged() -> Iterator[None]:
-    """Log a setting that does not fit, instead of failing a request whose change is made."""
-    try:
-        yield
-    except SettingError as error:
+class _WrongSettingsLogged(AbstractContextManager[None]):
+    """Logs a setting that does not fit, instead of failing a request whose change is made."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, SettingError):
+            return False
         # The hint names the setting and says what it should be; the message may show its value.
-        logger.error("nothing pushed reason=setting hint=%s", error.hint)  # noqa: TRY400
+        logger.error("nothing pushed reason=setting hint=%s", error.hint)
+        return True
+
+
+wrong_settings_logged = _WrongSettingsLogged()
 
 
 def make_event(
@@ -69,27 +73,19 @@ def fits(event: PusherEvent) -> bool:
     return 6 * len(event.data) + 200 <= limit or wire_size(event) <= limit
 
 
-def push_event(
-    event: PusherEvent,
-    *,
-    using: str | None = None,
-    instead: Callable[[], PusherEvent] | None = None,
-) -> None:
-    """Push an event once the current transaction is committed; one that is too large is dropped.
+def push_events(events: Sequence[PusherEvent], *, using: str | None = None) -> None:
+    """Push events once the current transaction is committed; those that are too large are dropped.
 
     Args:
-        event: What to push.
+        events: What to push, in order.
         using: The alias of the database whose transaction decides.
-        instead: What gives a smaller event if this one is too large.
     """
-    fitting = fits(event)
-    if not fitting and instead is not None:
-        event = instead()
-        fitting = fits(event)
+    fitting = [event for event in events if fits(event)]
     if fitting:
-        get_delivery().deliver([event], using=using)
-    else:
-        dropping = partial(report_dropped, [event], "the data is too large")
+        get_delivery().deliver(fitting, using=using)
+    if len(fitting) < len(events):
+        dropped = [event for event in events if event not in fitting]
+        dropping = partial(report_dropped, dropped, "the data is too large")
         transaction.on_commit(dropping, using=using)
 
 

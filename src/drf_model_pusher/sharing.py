@@ -8,6 +8,7 @@ renders for itself.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rest_framework import generics, mixins
@@ -45,15 +46,10 @@ def is_response_settled(view: Any, action: str, own: type) -> bool:
         action: ``create`` or ``update``.
         own: Our mixin.
     """
-    view_class = type(view)
-    mixin, handlers = _ACTIONS[action]
-    names = (f"perform_{action}", "push_changes", "push_change", "get_pusher_backends")
-    return (
-        _is_handled_by(view, handlers)
-        and all(_same(view_class, mixin, name) for name in handlers)
-        and all(_same(view_class, own, name) for name in names)
-        and _same(view_class, GenericAPIView, "get_serializer")
-        and _same(view_class, GenericAPIView, "get_serializer_context")
+    return _is_handled_by(view, _ACTIONS[action][1]) and _is_plain_view(
+        type(view),  # type: ignore[arg-type] # a class can be hashed
+        action,
+        own,
     )
 
 
@@ -65,6 +61,27 @@ def is_rendered_alike(backend: Any, base: type, serializer: BaseSerializer[Any])
         base: The class whose methods are known to do so.
         serializer: That of the response.
     """
+    return type(serializer) is backend.get_serializer_class() and _is_plain_backend(
+        type(backend),  # type: ignore[arg-type] # a class can be hashed
+        base,
+    )
+
+
+# What a class inherits is looked up once: projects have few of them, and push often.
+@lru_cache(maxsize=1_000)
+def _is_plain_view(view_class: type, action: str, own: type) -> bool:
+    mixin, handlers = _ACTIONS[action]
+    names = (f"perform_{action}", "push_changes", "push_change", "get_pusher_backends")
+    return (
+        all(_same(view_class, mixin, name) for name in handlers)
+        and all(_same(view_class, own, name) for name in names)
+        and _same(view_class, GenericAPIView, "get_serializer")
+        and _same(view_class, GenericAPIView, "get_serializer_context")
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _is_plain_backend(backend_class: type, base: type) -> bool:
     names = (
         "push_change",
         "get_packet",
@@ -72,9 +89,7 @@ def is_rendered_alike(backend: Any, base: type, serializer: BaseSerializer[Any])
         "get_serializer_context",
         "get_oversize_data",
     )
-    return type(serializer) is backend.get_serializer_class() and all(
-        _same(type(backend), base, name) for name in names
-    )
+    return all(_same(backend_class, base, name) for name in names)
 
 
 def _is_handled_by(view: Any, names: tuple[str, ...]) -> bool:

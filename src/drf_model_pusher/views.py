@@ -16,7 +16,7 @@ from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import (
     make_event,
-    push_event,
+    push_events,
     writer_socket_id,
     wrong_settings_logged,
 )
@@ -110,7 +110,7 @@ class ModelPusherViewMixin(_View):
             pre_destroy: Whether the object is about to be deleted.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        with wrong_settings_logged():
+        with wrong_settings_logged:
             if app_settings.DRF_MODEL_PUSHER_DISABLED:
                 return
             model = type(instance) if isinstance(instance, models.Model) else None
@@ -137,16 +137,16 @@ class ModelPusherViewMixin(_View):
             ignore: Whether to leave out the connection whose id the request carries.
             using: The alias of the database whose transaction decides.
         """
-        with wrong_settings_logged():
+        with wrong_settings_logged:
             if app_settings.DRF_MODEL_PUSHER_DISABLED:
                 return
-            heard = audience(as_names(channels, f"{type(self).__qualname__}.push()"))
+            heard = audience(as_names(channels, self.push))
             if heard.channels:
                 socket_id = writer_socket_id(self.request) if ignore else None
                 event = make_event(
                     heard.channels, event_name, data, socket_id=socket_id, unsure=heard.unsure
                 )
-                push_event(event, using=using)
+                push_events([event], using=using)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""

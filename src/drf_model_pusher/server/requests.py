@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from drf_model_pusher.channels import ChannelKind, as_names
+from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.events import PusherEvent, check_event
 from drf_model_pusher.exceptions import InvalidEventError
 from drf_model_pusher.server import protocol
@@ -91,7 +91,8 @@ def _publication(value: dict[str, Any], names: list[Any], limits: Limits) -> Pub
         raise RequestError("socket_id must be a text")
     if not all(isinstance(channel, str) for channel in names):
         raise RequestError("A channel name must be a text")
-    event = PusherEvent(channels=tuple(as_names(names)), name=name, data=data, socket_id=socket_id)
+    channels = tuple(dict.fromkeys(names))
+    event = PusherEvent(channels=channels, name=name, data=data, socket_id=socket_id)
     try:
         check_event(event)
     except InvalidEventError as error:

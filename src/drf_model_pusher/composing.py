@@ -1,0 +1,121 @@
+"""From a change of one object to its events: who hears of it, what they hear, and that it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from django.db import models
+
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.lookups import object_key
+from drf_model_pusher.moves import Move
+from drf_model_pusher.occupancy import Audience, audience
+from drf_model_pusher.pushing import encode_data, fits, make_event, writer_socket_id
+
+if TYPE_CHECKING:
+    from drf_model_pusher.backends import PusherBackend
+
+# What subscribers are told: a kind of change, the channels that somebody may listen to, a name and
+# the data.
+_Packet = tuple[str, Audience, str, Any]
+
+
+def compose(
+    backend: PusherBackend, event: str, instance: Any, *, ignore: bool, using: str | None
+) -> list[PusherEvent]:
+    """Return the events that tell of a change; rendered now, and only for those who may listen.
+
+    Args:
+        backend: The backend that says how the change looks.
+        event: ``create``, ``update``, ``delete`` or a verb of one's own.
+        instance: The changed object.
+        ignore: Whether to leave out the connection whose id the request carries.
+        using: The alias of the database that it was written to.
+    """
+    socket_id = writer_socket_id(getattr(backend.view, "request", None)) if ignore else None
+    subject = _subject(instance)
+    composed = []
+    for change, heard, name, data in _packets(backend, event, instance):
+        if not heard.channels:
+            continue
+        pusher_event = make_event(
+            heard.channels,
+            name,
+            data,
+            socket_id=socket_id,
+            subject=subject,
+            change=change if change in ("create", "update", "delete") else None,
+            conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
+            provider=backend.provider_class,
+            unsure=heard.unsure,
+        )
+        if backend.oversize == "refer" and not fits(pusher_event):
+            small = backend.get_oversize_data(change, instance, data)
+            pusher_event = replace(pusher_event, data=encode_data(small))
+        composed.append(pusher_event)
+    return composed
+
+
+def _packets(backend: PusherBackend, event: str, instance: Any) -> Iterator[_Packet]:
+    """Go through what a change is to its channels: one event, or those of a move."""
+    before = backend.before
+    if before is None or event != "update":
+        yield _packet(backend, event, instance)
+        return
+    names = backend.full_names(instance)
+    move = Move.between(before.channels, names)
+    if move.left:
+        # The key alone: its readers may not read what the object has become.
+        heard = audience(move.left, backend.provider_class)
+        yield "delete", heard, backend.get_event_name("delete"), before.key
+    if move.joined:
+        yield _packet(backend, "create", instance, names, move.joined.__contains__)
+    if not move.joined or len(names) > len(move.joined):
+        yield _packet(backend, event, instance, names, lambda name: name not in move.joined)
+
+
+def _packet(
+    backend: PusherBackend,
+    event: str,
+    instance: Any,
+    names: Sequence[str] | None = None,
+    keep: Callable[[str], bool] | None = None,
+) -> _Packet:
+    """Return what is told to those channels that somebody may listen to; else render nothing."""
+    if backend.has_own_packet():
+        channels, name, data = backend.get_packet(event, instance)
+        # A private event never leaves on a public channel, whatever one's own packet says.
+        channels = backend.with_prefix(channels, backend.get_packet)
+        return event, audience(_kept(channels, keep), backend.provider_class), name, data
+    channels = backend.full_names(instance) if names is None else names
+    heard = audience(_kept(channels, keep), backend.provider_class)
+    data = render(backend, event, instance) if heard.channels else None
+    return event, heard, backend.get_event_name(event), data
+
+
+def render(backend: PusherBackend, event: str, instance: Any) -> Any:
+    """Return what a change carries of its object, by the backend's serializer and settings."""
+    if event == "delete" and backend.delete_data == "key":
+        return object_key(instance, backend.view)
+    return backend.get_serializer(instance).data
+
+
+def _kept(channels: Sequence[str], keep: Callable[[str], bool] | None) -> Sequence[str]:
+    return channels if keep is None else [channel for channel in channels if keep(channel)]
+
+
+def _subject(instance: Any) -> str | None:
+    if not isinstance(instance, models.Model):
+        return None
+    # An object is one, by whatever proxy of its model it was changed.
+    concrete = cast("type[models.Model]", instance._meta.concrete_model)
+    return f"{concrete._meta.label_lower}:{instance.pk}"
+
+
+def _conflation_key(backend: PusherBackend, subject: str | None, using: str | None) -> str | None:
+    if subject is None:
+        return None
+    # Two databases may have an object of one key, two apps a backend of one name.
+    return f"{type(backend).__module__}.{type(backend).__qualname__} {using} {subject}"
