@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from typing import ClassVar
 
 from django.db import close_old_connections
 
@@ -30,6 +31,10 @@ class BackgroundDelivery(BaseDelivery):
     What waits is sent in full batches and retried through outages. It is lost in a crash, and sent
     within ``PUSHER_TIMEOUT`` at a clean exit.
     """
+
+    leaves: ClassVar = "after the commit, from one thread of the process, in batches"
+    keeps_order: ClassVar = "process"
+    waits_for_provider: ClassVar = False
 
     def __init__(self) -> None:
         self._start_afresh()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from typing import ClassVar, Literal
 
 from django.utils.module_loading import import_string
 
@@ -19,9 +20,31 @@ from drf_model_pusher.exceptions import SettingError
 
 
 class BaseDelivery(ABC):
-    """Takes events at the change and sees that they leave if, and only if, it is committed."""
+    """Takes events at the change and sees that they leave if, and only if, it is committed.
+
+    Each says what it promises, for the docs, the contract tests, and whoever must choose. What a
+    subclass does not say it does not promise.
+    """
 
     # For subclasses
+
+    leaves: ClassVar[str] = "after the commit"
+    """When events leave, from where, and how many at a time: the words of a table."""
+
+    survives_crash: ClassVar[bool | None] = False
+    """Whether a committed event leaves even if this process is killed; None: as its queue says."""
+
+    keeps_order: ClassVar[Literal["transaction", "thread", "process", "object"] | None] = None
+    """Of what the events leave in the order of the changes; None for no order.
+
+    What is kept for a process or an object is kept for each transaction too.
+    """
+
+    waits_for_provider: ClassVar[bool] = True
+    """Whether the thread that commits waits until the provider has answered."""
+
+    needs: ClassVar[str] = "nothing"
+    """What it takes beside this package."""
 
     @abstractmethod
     def send(self, events: Sequence[PusherEvent]) -> None:
