@@ -70,6 +70,14 @@ class Transport:
             ) from error
         return _decode(response)
 
+    def get_unsigned(self, path: str) -> urllib3.BaseHTTPResponse:
+        """Return whatever answers a GET that nobody has signed; what it raises is urllib3's."""
+        client = self._client
+        url = f"{client.scheme}://{client.host}:{client.port}{path}"
+        return self._get_pool().urlopen(
+            "GET", url, timeout=client.timeout, retries=False, redirect=False
+        )
+
     def _start_afresh(self) -> None:
         """Own no connection; a forked child does this while it still has one thread."""
         # Another thread of the parent may have held the lock, and will never release it here.

@@ -1,0 +1,221 @@
+"""What is wrong with a project, or right: findings that ``manage.py pusher_doctor`` prints."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from django.conf import settings
+from django.core.cache import BaseCache, caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import ERROR, WARNING, run_checks
+from django.utils.crypto import get_random_string
+
+from drf_model_pusher import occupancy
+from drf_model_pusher.authorization_views import AuthorizationView
+from drf_model_pusher.channels import ChannelKind
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery import BackgroundDelivery, get_delivery
+from drf_model_pusher.exceptions import ModelPusherException
+from drf_model_pusher.findings import Finding, fail, ok, warn
+from drf_model_pusher.probing import probe
+from drf_model_pusher.providers import PusherProvider, get_provider
+from drf_model_pusher.registry import registry
+from drf_model_pusher.routes import routed
+from drf_model_pusher.webhooks import ChannelExistenceWebhook
+
+
+def diagnose() -> Iterator[Finding]:
+    """Look at everything, one thing after the other; what breaks while it is looked at has failed.
+
+    Nothing of it holds a secret of the settings.
+    """
+    for look in (
+        _settings,
+        _checks,
+        _service,
+        _webhook_route,
+        _auth_route,
+        _cache,
+        _occupancy,
+        _delivery,
+    ):
+        yield from map(_without_secrets, _careful(look))
+
+
+def _careful(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is what is looked for
+        ours = isinstance(error, ModelPusherException)
+        found = str(error) if ours else f"{type(error).__name__}: {error}"
+        topic = look.__name__.strip("_").replace("_", " ")
+        yield fail(topic, found, "Set right what it names.")
+
+
+def _without_secrets(finding: Finding) -> Finding:
+    """Return a finding in one line and without a secret, whatever an error repeated."""
+    found = " ".join(finding.found.split())
+    for secret in _secrets():
+        found = found.replace(secret, "…")
+    return replace(finding, found=found)
+
+
+def _secrets() -> list[str]:
+    names = ("SECRET", "ENCRYPTION_MASTER_KEY_BASE64", "ENCRYPTION_OLDER_MASTER_KEY_BASE64")
+    found = [getattr(settings, f"PUSHER_{name}", None) for name in names]
+    extra = getattr(settings, "PUSHER_EXTRA_KEYS", None)
+    found += extra.values() if isinstance(extra, dict) else ()
+    return [str(secret) for secret in found if secret]
+
+
+def _settings() -> Iterator[Finding]:
+    delivery, provider = get_delivery(), get_provider()
+    if app_settings.DRF_MODEL_PUSHER_DISABLED:
+        yield warn(
+            "settings",
+            "DRF_MODEL_PUSHER_DISABLED is True: nothing is pushed",
+            "Take it out to push.",
+        )
+    app = ""
+    if isinstance(provider, PusherProvider):
+        client = provider.client._pusher_client
+        app = f" at {client.scheme}://{client.host}:{client.port}, app {client.app_id}"
+    names = f"{type(delivery).__name__}, {type(provider).__name__}{app}"
+    yield ok("settings", names)
+
+
+def _checks() -> Iterator[Finding]:
+    complaints = [
+        message
+        for message in run_checks(include_deployment_checks=not settings.DEBUG)
+        if (message.id or "").startswith("drf_model_pusher.") and message.level >= WARNING
+    ]
+    for message in complaints:
+        if not message.is_silenced():
+            found = f"{(message.id or '').removeprefix('drf_model_pusher.')} {message.msg}"
+            yield (fail if message.level >= ERROR else warn)("checks", found, message.hint or "")
+    if not complaints:
+        yield ok("checks", "no complaints")
+
+
+def _service() -> Iterator[Finding]:
+    provider = get_provider()
+    if not isinstance(provider, PusherProvider):
+        yield warn(
+            "service",
+            f"{type(provider).__name__} carries events; this asks PusherProvider only",
+            "Set DRF_MODEL_PUSHER_PROVIDER where browsers are to be reached.",
+        )
+        return
+    yield from probe(provider)
+
+
+def _webhook_route() -> Iterator[Finding]:
+    topic = "webhook route"
+    if paths := [path for path, _ in routed(ChannelExistenceWebhook)]:
+        yield ok(topic, ", ".join(paths))
+    elif app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
+        yield warn(
+            topic,
+            "none, though occupied channels are to be known",
+            'Add path("pusher/", include("drf_model_pusher.urls")).',
+        )
+    else:
+        yield ok(topic, "none, and nothing needs it")
+
+
+def _auth_route() -> Iterator[Finding]:
+    topic = "auth route"
+    closed = [
+        backend.__qualname__
+        for backend in registry
+        if backend.channel_prefix != ChannelKind.PUBLIC.value
+    ]
+    if paths := [path for path, _ in routed(AuthorizationView)]:
+        yield ok(topic, ", ".join(paths))
+    elif closed:
+        yield warn(
+            topic,
+            f"none, though {', '.join(closed)} push to channels that need it",
+            'Add path("pusher/", include("drf_model_pusher.urls")), unless the project has '
+            "an endpoint of its own.",
+        )
+    else:
+        yield ok(topic, "none, and all channels are public")
+
+
+def _cache() -> Iterator[Finding]:
+    alias = app_settings.DRF_MODEL_PUSHER_CACHE
+    cache = caches[alias]
+    needed = app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED
+    found, shared = f"{alias!r} ({type(cache).__name__})", _is_shared(cache)
+    if _keeps(cache) and (shared or not needed):
+        alone = "" if shared else "; not shared by processes, and nothing needs that"
+        yield ok("cache", f"{found} keeps what it is given{alone}")
+    elif shared:
+        todo = "See whether its server runs, and where CACHES says that it is."
+        found = f"{found} does not keep what it is given"
+        yield (fail if needed else warn)("cache", found, todo)
+    else:
+        yield warn(
+            "cache",
+            f"{found} is not shared by processes: each knows of other subscribers",
+            "Let DRF_MODEL_PUSHER_CACHE name a cache in Redis or Memcached.",
+        )
+
+
+def _keeps(cache: BaseCache) -> bool:
+    key, value = "drf-model-pusher:doctor", get_random_string(12)
+    cache.set(key, value, 30)
+    found: object = cache.get(key)
+    cache.delete(key)
+    return found == value
+
+
+def _is_shared(cache: BaseCache) -> bool:
+    return not isinstance(cache, (LocMemCache, DummyCache))
+
+
+def _occupancy() -> Iterator[Finding]:
+    if not app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
+        found = "not asked for: events are sent whether anybody listens or not"
+        yield ok("occupancy", found)
+        return
+    prefix = caches[app_settings.DRF_MODEL_PUSHER_CACHE].get(occupancy.SYNCHRONIZED)
+    if prefix is None:
+        yield warn(
+            "occupancy",
+            "nothing is known of channels that no webhook told of; they are sent to",
+            "Nothing, if this was the first minute; `manage.py pusher_channels --sync` asks.",
+        )
+    else:
+        about = f"channels that begin with {prefix!r}" if prefix else "all channels"
+        yield ok("occupancy", f"synchronized for {about}")
+
+
+def _delivery() -> Iterator[Finding]:
+    delivery = get_delivery()
+    name = type(delivery).__name__
+    if not isinstance(delivery, BackgroundDelivery):
+        yield ok("delivery", name)
+        return
+    try:
+        thread = threading.Thread(target=_nothing, daemon=True)
+        thread.start()
+        thread.join(5)
+    except RuntimeError as error:
+        yield fail(
+            "delivery",
+            f"{name} has no thread to run in: {error}",
+            "Allow the process more threads, or use another delivery.",
+        )
+    else:
+        found = f"{name}, whose thread can run"
+        yield ok("delivery", found)
+
+
+def _nothing() -> None:
+    pass
