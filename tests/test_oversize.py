@@ -471,7 +471,9 @@ class TestLimit:
         assert len(sent[0].data) == 7_619
         assert sent[1].json() == referred("/lines/1/")
 
-    def test_holds_for_both_kinds_of_channel_apart(self, memory, line, backend):
+    def test_holds_for_both_kinds_of_channel_apart(self, memory, line, backend, settings):
+        settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = base64.b64encode(b"k" * 32).decode()
+
         class Encrypted(EncryptedPusherBackend):
             serializer_class = LongLineSerializer
             channels = ["lines"]

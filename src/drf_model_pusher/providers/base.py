@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -89,6 +90,32 @@ class BaseProvider(ABC):
         raise ProviderError(f"{type(self).__qualname__} cannot end connections")
 
 
+class BatchProvider(BaseProvider):
+    """A provider that takes events as they are, several at a time: its one method is ``send()``."""
+
+    def trigger(
+        self, channels: list[str], event_name: str, data: Any, socket_id: str | None = None
+    ) -> None:
+        """Send one event."""
+        self.send(
+            [
+                PusherEvent(
+                    channels=tuple(channels),
+                    name=event_name,
+                    data=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+                    socket_id=socket_id,
+                )
+            ]
+        )
+
+    @abstractmethod
+    def send(self, events: Sequence[PusherEvent]) -> None:
+        """Send events in their order."""
+
+
+#: The provider that tests have instead of each other, while it is that of the settings.
+STAND_IN = "drf_model_pusher.testing.StandInProvider"
+
 _instances: dict[type[BaseProvider], BaseProvider] = {}
 
 # Reentrant, since a provider may ask for another one while it is configured.
@@ -97,7 +124,9 @@ _lock = threading.RLock()
 
 def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
     """Return this process's instance of a provider class; by default the one of the settings."""
-    return _configured(provider_class or _default_class())
+    if provider_class is None or app_settings.DRF_MODEL_PUSHER_PROVIDER == STAND_IN:
+        provider_class = _default_class()
+    return _configured(provider_class)
 
 
 def is_default(provider_class: type[BaseProvider] | None) -> bool:

@@ -13,10 +13,10 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.packing import Call, Item, pack
-from drf_model_pusher.providers.base import BaseProvider
+from drf_model_pusher.providers.base import BatchProvider
 
 
-class PusherProvider(BaseProvider):
+class PusherProvider(BatchProvider):
     """Sends events over the HTTP API, as few calls as its limits allow.
 
     Attributes:
@@ -42,21 +42,6 @@ class PusherProvider(BaseProvider):
             encryption_master_key_base64=app_settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64,
             backend=Transport,
             ca_bundle=app_settings.PUSHER_CA_BUNDLE,
-        )
-
-    def trigger(
-        self, channels: list[str], event_name: str, data: Any, socket_id: str | None = None
-    ) -> None:
-        """Send one event."""
-        self.send(
-            [
-                PusherEvent(
-                    channels=tuple(channels),
-                    name=event_name,
-                    data=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
-                    socket_id=socket_id,
-                )
-            ]
         )
 
     def send(self, events: Sequence[PusherEvent]) -> None:
