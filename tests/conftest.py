@@ -15,6 +15,12 @@ hypothesis_settings.register_profile("thorough", deadline=None, max_examples=10_
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+@pytest.fixture(autouse=True)
+def own_providers(settings) -> None:
+    """Many tests here are about providers: none stands in for another."""
+    settings.DRF_MODEL_PUSHER_PROVIDER = "drf_model_pusher.providers.PusherProvider"
+
+
 @pytest.fixture
 def pusher_api(settings) -> Iterator[PusherApi]:
     """A real HTTP server in the place of Pusher's, which the settings point to."""

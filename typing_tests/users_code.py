@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.auth.models import User
 from rest_framework.viewsets import ModelViewSet
 
 from drf_model_pusher.backends import PresencePusherBackend, PrivatePusherBackend, PusherBackend
 from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.testing import (
+    CapturedEvents,
+    assert_may_not_subscribe,
+    assert_may_subscribe,
+    assert_nothing_pushed,
+    assert_push_equals_get,
+    assert_pushed,
+    capture_events,
+)
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.shop.models import Order
 from tests.shop.serializers import OrderSerializer
@@ -55,3 +65,16 @@ class OrderViewSet(ModelPusherViewMixin, ModelViewSet[Order]):
     def ship(self, order: Order) -> None:
         self.push_change("shipped", order, ignore=False)
         self.push(["orders"], "order.shipped", {"id": order.pk})
+
+
+def test_orders(pusher_events: CapturedEvents, order: Order, user: User) -> None:
+    event = assert_pushed(Order, "update", channels=["orders"], data={"id": order.pk})
+    names: list[str] = [event.name, *(each.name for each in pusher_events)]
+    assert_pushed(order, data=lambda data: data["id"] in (1, 2))
+    assert_pushed(names[0], channels="orders")
+    assert_may_subscribe(user, "private-orders.1")
+    assert_may_not_subscribe(None, "private-orders.1")
+    assert_push_equals_get(OrderViewSet, order, user)
+    with capture_events() as events:
+        assert_nothing_pushed()
+    assert_nothing_pushed(events)

@@ -1,7 +1,11 @@
-"""Fixtures for projects that use the package. Loading this imports nothing heavy, and no Django."""
+"""Fixtures for projects that use the package. Loading this imports nothing heavy, and no Django.
+
+While it is loaded, no test talks to Pusher by accident: see ``docs/testing.md``.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +13,45 @@ import pytest
 
 if TYPE_CHECKING:
     from drf_model_pusher.server.runner import LocalServer
+    from drf_model_pusher.testing import CapturedEvents
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let the memory provider stand in for all others, before any fixture of the test."""
+    if _is_installed():
+        from drf_model_pusher.testing.stand_in import begin_test
+
+        begin_test()
+
+
+def pytest_unconfigure() -> None:
+    """Put the settings back."""
+    if module := sys.modules.get("drf_model_pusher.testing.stand_in"):
+        module.end_run()
+
+
+def _is_installed() -> bool:
+    """Say whether the project of the tests uses the package, and has been set up."""
+    django = sys.modules.get("django.apps")
+    return (
+        django is not None
+        and django.apps.ready
+        and bool(django.apps.is_installed("drf_model_pusher"))
+    )
+
+
+@pytest.fixture
+def pusher_events() -> Iterator[CapturedEvents]:
+    """The list of events that leave in the test, or would if its transaction were committed.
+
+    An event is in it as soon as each transaction block of the code under test is over that it was
+    pushed in, and never after a rollback. None of them is sent.
+    """
+    from drf_model_pusher.testing import capture_events
+
+    with capture_events() as events:
+        yield events
 
 
 @pytest.fixture

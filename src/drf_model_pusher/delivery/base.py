@@ -97,6 +97,11 @@ def held_back() -> Iterator[None]:
         deliver()
 
 
+def is_held_back() -> bool:
+    """Say whether events are kept until the end of a block."""
+    return _held.get() is not None
+
+
 _instances: dict[str, BaseDelivery] = {}
 
 # Reentrant, since a delivery may ask for another one while it is made.

@@ -1,0 +1,175 @@
+"""Who may read what: subscriptions, and whether a push says what a GET says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.db.models import Model
+
+from drf_model_pusher.channel_templates import value_of
+from drf_model_pusher.channels import ChannelKind, check_name
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import InvalidEventError
+from drf_model_pusher.registry import registry
+from drf_model_pusher.testing.capture import capture_events
+from drf_model_pusher.testing.comparing import described, differences, rendered
+
+if TYPE_CHECKING:
+    from rest_framework.generics import GenericAPIView
+
+    from drf_model_pusher.backends import PusherBackend
+
+    ViewClass: TypeAlias = type[GenericAPIView[Any]]
+
+_SOCKET_ID = "1.1"
+
+
+def assert_may_subscribe(user: Any, channel: str) -> None:
+    """Assert that the rules let a user subscribe to a channel.
+
+    Args:
+        user: A user, signed in as DRF's ``force_authenticate()`` does it; None for nobody.
+        channel: The full name.
+    """
+    __tracebackhide__ = True  # in the output of pytest
+    if (reason := _refusal(user, channel)) is not None:
+        raise AssertionError(f"{_who(user)} may not subscribe to {channel!r}: {reason}.")
+
+
+def assert_may_not_subscribe(user: Any, channel: str) -> None:
+    """Assert that the rules refuse a user's subscription to a channel.
+
+    Args:
+        user: A user, signed in as DRF's ``force_authenticate()`` does it; None for nobody.
+        channel: The full name.
+    """
+    __tracebackhide__ = True  # in the output of pytest
+    if _refusal(user, channel) is None:
+        public = ChannelKind.of(channel) is ChannelKind.PUBLIC
+        why = "it is public, so that everybody may" if public else "the rules of its backends agree"
+        raise AssertionError(f"{_who(user)} may subscribe to {channel!r}: {why}.")
+
+
+def assert_push_equals_get(
+    view: ViewClass,
+    instance: Model,
+    user: Any,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    backend: type[PusherBackend] | None = None,
+) -> None:
+    """Assert that whoever hears of an update is told what a GET would tell them.
+
+    The update is made up: nothing is saved. Of its events those count that go to a channel to which
+    the user may subscribe.
+
+    Args:
+        view: The class of the view.
+        instance: A saved object of the view's.
+        user: Who listens and who asks; None for nobody.
+        kwargs: Arguments in the URL of the view besides its look-up.
+        backend: The one backend whose event counts, whoever may hear it.
+    """
+    __tracebackhide__ = True  # in the output of pytest
+    lookup = view.lookup_field
+    arguments = {**(kwargs or {}), view.lookup_url_kwarg or lookup: str(value_of(instance, lookup))}
+    events = _update(view, instance, user, arguments, backend)
+    heard = events if backend else [event for event in events if _may_hear(user, event)]
+    name = f"{view.__name__}, {type(instance).__name__} {instance.pk}, {_who(user)}"
+    if not heard:
+        lines = [f"  {described(event)}" for event in events] or ["  nothing"]
+        raise AssertionError(
+            "\n".join([f"{name}: the user hears of no update. Pushed would be:", *lines])
+        )
+    got = _get(view, user, arguments, name)
+    for event in heard:
+        faults = list(differences(got, event.json(), subset=False))
+        if faults:
+            lines = [f"  {fault} by the GET" for fault in faults]
+            raise AssertionError(
+                "\n".join(
+                    [f"{name}: a push differs from the GET.", *lines, f"Pushed: {described(event)}"]
+                )
+            )
+
+
+def _refusal(user: Any, channel: str) -> str | None:
+    """Return why a user may not subscribe, or None."""
+    from drf_model_pusher.authorization import Doorkeeper
+    from drf_model_pusher.authorization_views import AuthorizationView
+    from drf_model_pusher.view_rules import Refused
+
+    try:
+        check_name(channel)
+    except InvalidEventError as error:
+        return str(error).rstrip(".")
+    if ChannelKind.of(channel) is ChannelKind.PUBLIC:
+        return None
+    body = {"socket_id": _SOCKET_ID, "channel_name": channel}
+    request = AuthorizationView().initialize_request(_request("post", user, body))
+    try:
+        Doorkeeper(request).admit(_SOCKET_ID, channel)
+    except Refused as refused:
+        return str(refused)
+    return None
+
+
+def _may_hear(user: Any, event: PusherEvent) -> bool:
+    return any(_refusal(user, channel) is None for channel in event.channels)
+
+
+def _update(
+    view_class: Any,
+    instance: Model,
+    user: Any,
+    kwargs: dict[str, Any],
+    backend: type[PusherBackend] | None,
+) -> Sequence[PusherEvent]:
+    """Return the events of an update by the user."""
+    from rest_framework.viewsets import ViewSetMixin
+
+    view = view_class()
+    if issubclass(view_class, ViewSetMixin):
+        view.action_map = {"patch": "partial_update"}
+        view.detail, view.basename = True, None
+    view.setup(_request("patch", user, {}), **kwargs)
+    view.request = view.initialize_request(view.request, **kwargs)
+    view.format_kwarg = None
+    backends = [backend] if backend else registry.backends_for(type(instance))
+    with capture_events() as events:
+        for each in backends:
+            each(view=view).push_change("update", instance)
+        return list(events)
+
+
+def _get(view_class: Any, user: Any, kwargs: dict[str, Any], name: str) -> Any:
+    from rest_framework.viewsets import ViewSetMixin
+
+    is_set = issubclass(view_class, ViewSetMixin)
+    view = view_class.as_view({"get": "retrieve"}) if is_set else view_class.as_view()
+    response = view(_request("get", user), **kwargs)
+    if response.status_code != 200:
+        raise AssertionError(f"{name}: the GET is answered with {response.status_code}.")
+    response.render()
+    if "json" in response.headers.get("Content-Type", ""):
+        return json.loads(response.content)
+    return rendered(response.data)
+
+
+def _request(method: str, user: Any, data: Any = None) -> Any:
+    from django.contrib.auth.models import AnonymousUser
+    from rest_framework.test import APIRequestFactory, force_authenticate
+
+    make = getattr(APIRequestFactory(), method)
+    more = {} if method == "get" else {"format": "json"}
+    request = make("/", data, HTTP_ACCEPT="application/json", **more)
+    request.user = user if user is not None else AnonymousUser()
+    if user is not None:
+        force_authenticate(request, user)
+    return request
+
+
+def _who(user: Any) -> str:
+    return f"user {user}" if user is not None else "nobody"
