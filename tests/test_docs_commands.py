@@ -50,7 +50,7 @@ def server():
 def manage(tmp_path, server):
     """Return what starts a command in the project of the README."""
     files = {name: textwrap.dedent(text) for name, text in PROJECT.items()}
-    for block in blocks(ROOT / "README.md"):
+    for block in blocks(ROOT / "README.md") + blocks(PAGE):
         name = block.partition("\n")[0].removeprefix("# ").strip()
         if name not in ("settings.py", "urls.py"):
             files[name] = block
@@ -97,6 +97,28 @@ def test_the_doctor_prints_what_is_shown(manage, server, index, secret):
     process = manage(*args, OTHER_SECRET=secret)
     assert as_documented(process.communicate(timeout=60)[0], server) == output
     assert process.returncode == bool(secret)
+
+
+CONTENT = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.core.management import call_command
+call_command("migrate", run_syncdb=True, verbosity=0)
+from orders.models import Customer, Order
+Order.objects.create(customer=Customer.objects.create(slug="acme"))
+User.objects.create_user("ada")
+"""
+
+
+def test_the_explanation_is_what_is_shown(manage, server, tmp_path):
+    subprocess.run([sys.executable, "-c", CONTENT], cwd=tmp_path, check=True, timeout=60)
+    ((args, output),) = outputs("pusher_explain")
+    process = manage(*args)
+    assert as_documented(process.communicate(timeout=60)[0], server) == output
+    assert process.returncode == 0
 
 
 def test_the_listener_prints_what_is_shown(manage, server, settings):

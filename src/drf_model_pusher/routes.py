@@ -16,7 +16,7 @@ def routed(base: type) -> Iterator[tuple[str, Any]]:
         The route as the URLconf writes it, and the class.
     """
     if getattr(settings, "ROOT_URLCONF", None):
-        for path, callback in _routes(get_resolver(), "/"):
+        for path, callback in _routes(get_resolver(), ""):
             # Django's own as_view() names the class in one way, DRF's for viewsets in another.
             view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
             if isinstance(view, type) and issubclass(view, base):
@@ -24,9 +24,10 @@ def routed(base: type) -> Iterator[tuple[str, Any]]:
 
 
 def _routes(route: URLPattern | URLResolver, before: str) -> Iterator[tuple[str, Any]]:
+    # Those of DRF's routers are regular expressions.
+    path = before + str(route.pattern).removeprefix("^").removesuffix("$")
     if isinstance(route, URLPattern):
-        yield before + str(route.pattern), route.callback
-        return
-    here = before if before == "/" and str(route.pattern) == "^/" else before + str(route.pattern)
-    for each in route.url_patterns:
-        yield from _routes(each, here)
+        yield path, route.callback
+    else:
+        for each in route.url_patterns:
+            yield from _routes(each, path)
