@@ -50,6 +50,8 @@ class _Plan:
 
 def pack(events: Sequence[PusherEvent]) -> list[Call]:
     """Return the fewest calls that carry the events in their order; of those, the fewest bytes."""
+    if all(len(event.channels) == 1 for event in events):
+        return _full_batches(events)  # what a search would find as well
     shapes = [_split(event) for event in events]
     # By the room left in the batch that is open: the only thing about the past that matters.
     plans = {0: _Plan()}
@@ -68,6 +70,17 @@ def pack(events: Sequence[PusherEvent]) -> list[Call]:
         plans = following
     best = min(plans.values(), key=lambda plan: plan.cost)
     return _build(events, shapes, _choices(best))
+
+
+def _full_batches(events: Sequence[PusherEvent]) -> list[Call]:
+    items = [
+        Item(event=event, channels=event.channels, index=index)
+        for index, event in enumerate(events)
+    ]
+    return [
+        Call(items=tuple(items[start : start + MAX_EVENTS_PER_BATCH]))
+        for start in range(0, len(items), MAX_EVENTS_PER_BATCH)
+    ]
 
 
 def _split(event: PusherEvent) -> tuple[tuple[str, ...], tuple[str, ...]]:

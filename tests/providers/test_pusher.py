@@ -1,6 +1,7 @@
 import gc
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -180,6 +181,22 @@ class TestRequest:
         with pytest.raises(ProviderError, match="302"):
             provider.request("POST", "events", {})
         assert len(pusher_api.calls) == 1
+
+
+class TestWriting:
+    def test_head_and_body_are_written_together(self, settings):
+        settings.PUSHER_HOST, settings.PUSHER_SSL = "127.0.0.1", False
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            settings.PUSHER_PORT = server.getsockname()[1]
+            sender = threading.Thread(target=get_provider(PusherProvider).send, args=[[event()]])
+            sender.start()
+            connection, _ = server.accept()
+            with connection:
+                head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            sender.join()
+        assert head.startswith(b"POST /apps/3/events?")
+        assert json.loads(body)["name"] == "order.update"
 
 
 class TestTerminateUser:

@@ -97,10 +97,50 @@ class Transport:
             options |= {"cert_reqs": "CERT_REQUIRED", **_authorities(self._ca_bundle)}
         proxy = urllib.request.getproxies().get(self._client.scheme)
         if not proxy or urllib.request.proxy_bypass(self._client.host):
-            return urllib3.PoolManager(**options)
-        credentials = unquote(urllib3.util.parse_url(proxy).auth or "") or None
-        headers = urllib3.make_headers(proxy_basic_auth=credentials)
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+            manager = urllib3.PoolManager(**options)
+        else:
+            credentials = unquote(urllib3.util.parse_url(proxy).auth or "") or None
+            headers = urllib3.make_headers(proxy_basic_auth=credentials)
+            manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        return manager
+
+
+class _OneWrite(urllib3.connection.HTTPConnection):
+    """Writes a request's head and body together.
+
+    Apart they are two system calls, after each of which the thread must get the interpreter's lock
+    back from those that answer requests, and two packets.
+    """
+
+    _held: list[bytes] | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._held = []
+        try:
+            super().request(*args, **kwargs)
+            written = b"".join(self._held)
+        finally:
+            self._held = None
+        self.send(written)
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
+
+
+class _SecureOneWrite(_OneWrite, urllib3.connection.HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _OneWrite
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureOneWrite
 
 
 def _authorities(ca_bundle: str | None) -> dict[str, str]:
