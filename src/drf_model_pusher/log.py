@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from drf_model_pusher.exceptions import DroppedError, ProviderError
+from drf_model_pusher.forks import after_fork
 from drf_model_pusher.signals import event_failed, event_sent
 
 if TYPE_CHECKING:
@@ -101,5 +101,4 @@ _drops = _Drops()
 
 # Deliveries register later and so end earlier: what they drop at the exit is counted by then.
 atexit.register(lambda: _drops.log_rest())
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _drops.start_afresh())
+after_fork(lambda: _drops.start_afresh())

@@ -13,11 +13,12 @@ from django.db import close_old_connections
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
-from drf_model_pusher.delivery.exits import after_fork, before_exit_of_child, before_sigterm
+from drf_model_pusher.delivery.exits import before_exit_of_child, before_sigterm
 from drf_model_pusher.delivery.queue import EventQueue
 from drf_model_pusher.delivery.rounds import LONGEST_PAUSE, Rounds
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.forks import after_fork
 
 logger = logging.getLogger("drf_model_pusher")
 

@@ -6,24 +6,8 @@ import os
 import signal
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from types import FrameType
-
-
-def after_fork(start_afresh: Callable[[], None]) -> None:
-    """Call a method in each forked child, while the child still has one thread.
-
-    It is forgotten with its object.
-    """
-    reference = weakref.WeakMethod(start_afresh)
-
-    def call() -> None:
-        if method := reference():
-            method()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=call)
 
 
 def before_exit_of_child(flush: Callable[[], object]) -> None:

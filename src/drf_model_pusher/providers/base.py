@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from django.utils.module_loading import import_string
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError
+from drf_model_pusher.forks import after_fork
 
 
 class BaseProvider(ABC):
@@ -170,6 +170,5 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+after_fork(_renew_lock)
 setting_changed.connect(_forget_instances, dispatch_uid="drf_model_pusher.providers")

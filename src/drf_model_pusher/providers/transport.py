@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import urllib.request
-import weakref
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,6 +23,7 @@ from pusher.http import Request, make_query_string
 from pusher.signature import sign
 
 from drf_model_pusher.exceptions import ProviderError
+from drf_model_pusher.forks import after_fork
 
 # Threads of one process that may talk to Pusher at a time without opening a connection each time.
 _POOL_SIZE = 32
@@ -36,15 +36,7 @@ class Transport:
         self._client = client
         self._ca_bundle = ca_bundle
         self._start_afresh()
-        # What is registered stays for ever, unlike instances of this class.
-        reference = weakref.WeakMethod(self._start_afresh)
-
-        def start_afresh() -> None:
-            if method := reference():
-                method()
-
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=start_afresh)
+        after_fork(self._start_afresh)
 
     def send_request(self, request: Request) -> Any:
         """Send one request of the official client and return the decoded answer.
