@@ -188,6 +188,31 @@ class AppSettings:
             hint='PUSHER_EXTRA_KEYS is a dict of keys and secrets: {"<key>": "<secret>"}.',
         )
 
+    # The outbox
+
+    @cached_property
+    def DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS(self) -> int:
+        """How often an event may be refused by its own fault before it is set aside as dead."""
+        name = "DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS"
+        return _integer(name, getattr(django_settings, name, 5), 1, 1_000)
+
+    @cached_property
+    def DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS(self) -> int:
+        """How long events that have left are kept, to look at; 0 deletes them at once."""
+        name = "DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS"
+        return _integer(name, getattr(django_settings, name, 0), 0, 31_536_000)
+
+    @cached_property
+    def DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS(self) -> int:
+        """Seconds after which other workers take over from one that was killed."""
+        name = "DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS"
+        return _integer(name, getattr(django_settings, name, 30), 5, 3_600)
+
+    @cached_property
+    def DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS(self) -> bool:
+        """Relay from a thread of each process that writes, without ``pusher_relay``."""
+        return _boolean("DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS", default=False)
+
     # The embedded server
 
     @cached_property

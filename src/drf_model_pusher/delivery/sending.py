@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from django.dispatch import Signal
 
@@ -15,6 +15,9 @@ from drf_model_pusher.exceptions import DroppedError, ProviderError
 from drf_model_pusher.occupancy import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent
+
+# An outbox knows more about what it tries than a queue does.
+Entry = TypeVar("Entry", bound=Waiting)
 
 # A provider, or why there is none.
 _Found: TypeAlias = BaseProvider | ProviderError
@@ -50,7 +53,7 @@ def by_provider(entries: Sequence[Waiting]) -> list[list[Waiting]]:
     return list(groups.values())
 
 
-def attempt(entries: list[Waiting]) -> Setback | None:
+def attempt(entries: list[Entry], *, give_up: bool = True) -> Setback | None:
     """Try entries of one provider, in order, up to the first failure that is worth a retry.
 
     Events that are refused for good are reported as failed and do not stop those behind them. When
@@ -59,6 +62,8 @@ def attempt(entries: list[Waiting]) -> Setback | None:
     Args:
         entries: What to try. It is emptied of what has left or failed, so that what is in it is
             what is left to do, at any time.
+        give_up: Whether events that are refused for good have failed. If not, the first of them
+            ends the try as well, and stays in the list.
     """
     provider = _find_provider(entries[0].event.provider)
     alone = 0  # how many of the next events go one by one
@@ -84,7 +89,7 @@ def attempt(entries: list[Waiting]) -> Setback | None:
         for entry in refused:
             entry.attempts += 1
         setback = Setback(error=error, provider=provider, duration=duration)
-        if error.retryable:
+        if error.retryable or not give_up:
             return setback
         report_failed(refused, setback)
         del entries[: len(refused)]

@@ -1,0 +1,55 @@
+"""The delivery that loses nothing: a row in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.utils import timezone
+
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.base import BaseDelivery
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import SettingError
+
+
+class OutboxDelivery(BaseDelivery):
+    """Writes events into the database of the change; a relay sends them until the service has them.
+
+    They are committed or rolled back with the change. A relay is ``manage.py pusher_relay``, or a
+    thread of this process with ``DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS``.
+    """
+
+    def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
+        """Write events in the current transaction of the database that the change was written to.
+
+        Raises:
+            SettingError: The app ``drf_model_pusher.outbox`` is not installed.
+            DatabaseError: They could not be written; the change must not be committed either.
+        """
+        if not self.holds_back(events, using=using):
+            self._write(events, using or DEFAULT_DB_ALIAS)
+
+    def send(self, events: Sequence[PusherEvent]) -> None:
+        """Write events to the default database."""
+        self._write(events, DEFAULT_DB_ALIAS)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Do nothing: what was taken is in the database."""
+        return True
+
+    def _write(self, events: Sequence[PusherEvent], using: str) -> None:
+        if not apps.is_installed("drf_model_pusher.outbox"):
+            raise SettingError(
+                "OutboxDelivery has no table.",
+                hint='Add "drf_model_pusher.outbox" to INSTALLED_APPS, and migrate.',
+            )
+        from drf_model_pusher.outbox import waking
+        from drf_model_pusher.outbox.models import OutboxEvent
+        from drf_model_pusher.outbox.rows import row
+
+        now = timezone.now()
+        OutboxEvent.objects.using(using).bulk_create([row(event, now) for event in events])
+        transaction.on_commit(partial(waking.wake, using), using=using, robust=True)

@@ -1,0 +1,1 @@
+"""``manage.py pusher_relay`` and ``manage.py pusher_outbox``."""

@@ -1,0 +1,241 @@
+"""One worker of a relay: it sends what its partitions hold, in the order of each object."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.rounds import pause_after
+from drf_model_pusher.delivery.sending import Setback, attempt, report_failed
+from drf_model_pusher.events import MAX_EVENTS_PER_BATCH
+from drf_model_pusher.exceptions import ProviderError
+from drf_model_pusher.occupancy import settle
+from drf_model_pusher.outbox import table
+from drf_model_pusher.outbox.conflation import conflate
+from drf_model_pusher.outbox.leases import Lease
+from drf_model_pusher.outbox.patience import Patience, is_about_the_event
+from drf_model_pusher.outbox.rows import Claimed, provider_class
+
+# Seconds after which a round ends, so that the lease is renewed and others get their share.
+_ROUND = 1.0
+# Seconds for which what has left may stay unmarked while there is more to send. A worker that is
+# killed leaves so much, and at least one call, to be sent again.
+_UNMARKED = 0.05
+# Seconds between two looks for what was kept long enough.
+_PRUNE = 60.0
+
+
+class Relay:
+    """A worker; it lives in one thread."""
+
+    def __init__(self, using: str) -> None:
+        self.lease = Lease(using)
+        self.stopping = False
+        """Set it from anywhere: the call under way is the last one."""
+        self.sent = 0
+        """How many events have left."""
+        self.failures = 0
+        """How many tries failed."""
+        self._patience: dict[str, Patience] = {}
+        self._postponed: dict[str, datetime] = {}
+        self._unmarked: list[int] = []
+        self._marked_at = 0.0
+        self._prune_at = time.monotonic() + _PRUNE
+        self._minute: deque[tuple[float, int]] = deque()
+
+    def round(self) -> bool:
+        """Send what waits, for a second or so; say whether anything became of anything.
+
+        Raises:
+            DatabaseError: The database cannot be asked. What has left is remembered.
+        """
+        self._mark()
+        if self.lease.keep(self._sent_per_minute()):
+            self._postponed = table.postponed(self.lease)
+        self._prune()
+        self._wake()
+        before = self.sent + self.failures
+        try:
+            for chunk in self._chunks(self._claim()):
+                self._send(chunk)
+                if time.monotonic() > self._marked_at + _UNMARKED:
+                    self._mark()
+        finally:
+            self._mark()
+        return self.sent + self.failures > before
+
+    def seconds_to_rest(self, longest: float) -> float:
+        """Return for how long there is nothing to do unless new events come."""
+        now = time.monotonic()
+        times = [each.until - now for each in self._patience.values() if each.rests]
+        if self._postponed:
+            times.append((min(self._postponed.values()) - timezone.now()).total_seconds())
+        return max(0.0, min([longest, *times]))
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether something is left alone for now because it failed."""
+        return bool(self._postponed) or any(each.rests for each in self._patience.values())
+
+    # What to send
+
+    def _claim(self) -> list[Claimed]:
+        """Return what may be sent now, in order."""
+        resting = [path for path, patience in self._patience.items() if patience.rests]
+        entries, nobodys = conflate(self._in_turn(table.take(self.lease, resting)))
+        self._done(nobodys)
+        left = []
+        for entry, event in zip(entries, settle([each.event for each in entries]), strict=True):
+            if event:
+                entry.event = event
+                left.append(entry)
+            else:
+                self._done([entry.id, *entry.absorbed])
+        return left
+
+    def _in_turn(self, entries: list[Claimed]) -> list[Claimed]:
+        """Return those that have nothing of their object before them; put off the others."""
+        if not any(entry.key in self._postponed for entry in entries):
+            return entries
+        # Somebody may have let it go on by hand.
+        self._postponed = table.postponed(self.lease)
+        behind: dict[datetime, list[Claimed]] = {}
+        for entry in entries:
+            if due := self._postponed.get(entry.key):
+                behind.setdefault(due, []).append(entry)
+        for due, followers in behind.items():
+            table.put_behind(self.lease, followers, due)
+        return [entry for entry in entries if entry.key not in self._postponed]
+
+    def _chunks(self, entries: Sequence[Claimed]) -> Iterator[list[Claimed]]:
+        """Split entries into calls, for as long as this round and the lease allow."""
+        groups: dict[str, deque[Claimed]] = {}
+        for entry in entries:
+            groups.setdefault(entry.provider, deque()).append(entry)
+        ends = time.monotonic() + _ROUND
+        for path, group in groups.items():
+            patience = self._patience.setdefault(path, Patience())
+            while not patience.rests and (chunk := self._next(group, patience)):
+                # A call connects and waits for an answer, for so long at the most each.
+                longest = 2 * app_settings.PUSHER_TIMEOUT
+                if self.stopping or time.monotonic() > ends or not self.lease.covers(longest):
+                    return
+                yield chunk
+
+    def _next(self, group: deque[Claimed], patience: Patience) -> list[Claimed]:
+        """Return what goes into one call; what has failed before goes alone."""
+        chunk: list[Claimed] = []
+        room = MAX_EVENTS_PER_BATCH
+        while group and room > 0:
+            entry = group[0]
+            if entry.key in self._postponed:
+                group.popleft()  # one of its object has failed in this round
+                continue
+            alone = bool(entry.attempts or patience.setbacks)
+            size = len(entry.event.channels)
+            if chunk and (alone or size > room):
+                break
+            chunk.append(group.popleft())
+            room = 0 if alone else room - size
+        return chunk
+
+    # What becomes of it
+
+    def _send(self, chunk: Sequence[Claimed]) -> None:
+        """Try what goes into one call."""
+        patience = self._patience[chunk[0].provider]
+        # Others have got through since this one failed: it may be what the service stumbles over.
+        suspect = chunk[0].attempts > 0 and not patience.setbacks
+        left = list(chunk)
+        while left:
+            before = list(left)
+            setback = _attempt(left)
+            done = before[: len(before) - len(left)]
+            self._done([pk for entry in done for pk in (entry.id, *entry.absorbed)])
+            if setback is None or done:
+                patience.succeed()
+            if setback is None:
+                return
+            self.failures += 1
+            refused = left[: setback.error.refused]
+            if not suspect and not is_about_the_event(setback):
+                self._bear(refused, setback, patience)
+                return
+            patience.succeed()
+            for entry in refused:
+                self._refuse(entry, setback)
+            # What is behind one that is tried again must not overtake it.
+            left = [each for each in left[len(refused) :] if each.key not in self._postponed]
+
+    def _bear(self, refused: Sequence[Claimed], setback: Setback, patience: Patience) -> None:
+        """Leave the provider alone for a while."""
+        patience.fail(setback.error)
+        table.note_failure(self.lease, refused, str(setback.error))
+        if len(refused) == 1:
+            # The next try is another object's, in case the service stumbles over this event.
+            self._put_off(refused[0], setback)
+
+    def _refuse(self, entry: Claimed, setback: Setback) -> None:
+        """Keep an event for another try, or as dead."""
+        entry.refusals += 1
+        if entry.refusals < app_settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS:
+            self._put_off(entry, setback)
+        else:
+            table.put_off(self.lease, entry, str(setback.error), None)
+            report_failed([entry], setback)
+
+    def _put_off(self, entry: Claimed, setback: Setback) -> None:
+        pause = pause_after(entry.attempts, setback.error.retry_after)
+        due = timezone.now() + timedelta(seconds=pause)
+        table.put_off(self.lease, entry, str(setback.error), due)
+        self._postponed[entry.key] = due
+
+    def _done(self, ids: Sequence[int]) -> None:
+        self._unmarked += ids
+        self.sent += len(ids)
+
+    # Housekeeping
+
+    def _mark(self) -> None:
+        """Let go what has left, in one statement."""
+        if self._unmarked:
+            table.finish(self.lease, self._unmarked)
+            self._minute.append((time.monotonic(), len(self._unmarked)))
+            self._unmarked = []
+        self._marked_at = time.monotonic()
+
+    def _wake(self) -> None:
+        """Let those go on whose time has come, all of an object together."""
+        now = timezone.now()
+        if any(due <= now for due in self._postponed.values()):
+            table.wake(self.lease, now)
+            self._postponed = {key: due for key, due in self._postponed.items() if due > now}
+
+    def _prune(self) -> None:
+        if time.monotonic() > self._prune_at:
+            table.prune(self.lease.using)
+            self._prune_at = time.monotonic() + _PRUNE
+
+    def _sent_per_minute(self) -> int:
+        while self._minute and self._minute[0][0] < time.monotonic() - 60:
+            self._minute.popleft()
+        return sum(count for _, count in self._minute)
+
+
+def _attempt(entries: list[Claimed]) -> Setback | None:
+    """Try entries of one provider, up to the first failure, which is about the first that is left."""
+    if path := entries[0].provider:
+        try:
+            carrier = provider_class(path)
+        except (ImportError, AttributeError):
+            error = ProviderError(f"no provider: {path} cannot be imported", refused=len(entries))
+            return Setback(error=error, provider=error, duration=0.0)
+        for entry in entries:
+            entry.event = replace(entry.event, provider=carrier)
+    return attempt(entries, give_up=False)

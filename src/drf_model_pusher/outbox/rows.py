@@ -1,0 +1,106 @@
+"""From an event to its row, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from importlib import import_module
+from operator import attrgetter
+from typing import Any, cast
+from zlib import crc32
+
+from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent
+from drf_model_pusher.providers import BaseProvider
+
+#: The columns that ``claimed`` reads, in its order.
+COLUMNS = (
+    *("id", "attempts", "refusals", "subject", "channels", "name", "data"),
+    *("socket_id", "change", "conflation_key", "provider", "unsure"),
+)
+
+
+@dataclass(kw_only=True, slots=True)
+class Claimed(Waiting):
+    """A row of the outbox in the hands of the relay that owns its partition."""
+
+    id: int
+    key: str
+    """What its order is kept by."""
+    refusals: int
+    provider: str
+    absorbed: list[int] = field(default_factory=list)
+    """The ids of later rows whose effect is in this event."""
+
+
+def row(event: PusherEvent, created: datetime) -> OutboxEvent:
+    """Return the row of an event; it is not in the table yet."""
+    return OutboxEvent(
+        partition=partition(order_key(event.subject, event.channels)),
+        created=created,
+        subject=event.subject,
+        channels=json.dumps(event.channels, ensure_ascii=False),
+        name=event.name,
+        data=event.data,
+        socket_id=event.socket_id,
+        change=event.change,
+        conflation_key=event.conflation_key,
+        provider=_path(event.provider) if event.provider else "",
+        unsure=event.unsure,
+    )
+
+
+def claimed(values: Sequence[Any]) -> Claimed:
+    """Return a row's event, from the values of ``COLUMNS``."""
+    pk, attempts, refusals, subject, channels, name, data, *rest = values
+    socket_id, change, conflation_key, provider, unsure = rest
+    names = tuple(json.loads(channels))
+    event = PusherEvent(
+        channels=names,
+        name=name,
+        data=data,
+        socket_id=socket_id,
+        subject=subject,
+        change=change,
+        conflation_key=conflation_key,
+        unsure=unsure,
+    )
+    key = order_key(subject, names)
+    return Claimed(
+        event=event,
+        since=0,
+        attempts=attempts,
+        id=pk,
+        key=key,
+        refusals=refusals,
+        provider=provider,
+    )
+
+
+def order_key(subject: str | None, channels: Sequence[str]) -> str:
+    """Return what an event's order is kept by: the object, or without one the first channel."""
+    return f"#{channels[0]}" if subject is None else subject
+
+
+def partition(key: str) -> int:
+    """Return where events of a key belong; the same in every process and for ever."""
+    return crc32(key.encode(errors="surrogatepass")) % PARTITIONS
+
+
+@lru_cache
+def provider_class(path: str) -> type[BaseProvider]:
+    """Return the class that a row names.
+
+    Raises:
+        ImportError, AttributeError: There is none here.
+    """
+    module, _, name = path.partition(":")
+    return cast("type[BaseProvider]", attrgetter(name)(import_module(module)))
+
+
+def _path(provider: type[BaseProvider]) -> str:
+    return f"{provider.__module__}:{provider.__qualname__}"

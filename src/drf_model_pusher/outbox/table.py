@@ -1,0 +1,116 @@
+"""What relays ask of the table of events: a few statements, each for many rows.
+
+All that changes rows asks whether the worker still owns them, in the same statement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import F, Min, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.outbox.leases import Lease
+from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent, OutboxPartition
+from drf_model_pusher.outbox.rows import COLUMNS, Claimed, claimed, order_key
+
+State = OutboxEvent.State
+
+#: The most rows that are read at a time.
+WINDOW = 500
+
+
+def oldest(partitions: QuerySet[OutboxPartition], waiting: QuerySet[OutboxEvent]) -> int | None:
+    """Return the lowest id of the partitions' events: one look into the index for each of them."""
+    first = waiting.filter(partition=OuterRef("number")).order_by("id").values("id")[:1]
+    found: int | None = partitions.annotate(first=Subquery(first)).aggregate(Min("first"))[
+        "first__min"
+    ]
+    return found
+
+
+def take(lease: Lease, providers_resting: Sequence[str] = ()) -> list[Claimed]:
+    """Return waiting events of the worker's partitions, oldest first.
+
+    However many wait, it reads no more than a stretch of ids that begins with the oldest one.
+    """
+    waiting = _events(lease).filter(state=State.WAITING)
+    if providers_resting:
+        waiting = waiting.exclude(provider__in=providers_resting)
+    first = oldest(lease.mine, waiting)
+    if first is None:
+        return []
+    stretch = 2 * WINDOW * PARTITIONS // max(1, lease.size)
+    rows = waiting.filter(
+        partition__in=lease.mine.values("number"), id__gte=first, id__lt=first + stretch
+    )
+    return [claimed(values) for values in rows.order_by("id").values_list(*COLUMNS)[:WINDOW]]
+
+
+def finish(lease: Lease, ids: Sequence[int]) -> None:
+    """Let events that have left go, or keep them for as long as the settings say."""
+    rows = _own(lease).filter(id__in=ids)
+    if keep := app_settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS:
+        rows.update(state=State.SENT, due=timezone.now() + timedelta(seconds=keep), error="")
+    else:
+        rows.delete()
+
+
+def note_failure(lease: Lease, entries: Sequence[Claimed], error: str) -> None:
+    """Count a try that was not the events' fault."""
+    rows = _own(lease).filter(id__in=[entry.id for entry in entries])
+    rows.update(attempts=F("attempts") + 1, error=error)
+
+
+def put_off(lease: Lease, entry: Claimed, error: str, due: datetime | None) -> None:
+    """Keep an event that failed until a time, or as dead without one."""
+    _own(lease).filter(id=entry.id).update(
+        state=State.DEAD if due is None else State.POSTPONED,
+        due=due,
+        attempts=entry.attempts,
+        refusals=entry.refusals,
+        error=error,
+    )
+
+
+def put_behind(lease: Lease, entries: Sequence[Claimed], due: datetime) -> None:
+    """Let events wait for as long as one of their object before them does."""
+    ids = [entry.id for entry in entries]
+    _own(lease).filter(id__in=ids).update(state=State.POSTPONED, due=due)
+
+
+def wake(lease: Lease, now: datetime) -> None:
+    """Let those events go on whose time has come; those of one object have the same."""
+    rows = _own(lease).filter(state=State.POSTPONED, due__lte=now)
+    rows.update(state=State.WAITING, due=None)
+
+
+def postponed(lease: Lease) -> dict[str, datetime]:
+    """Return the keys of all that are put off, with their times."""
+    rows = _own(lease).filter(state=State.POSTPONED)
+    return {
+        order_key(subject, json.loads(channels)): due
+        for subject, channels, due in rows.values_list("subject", "channels", "due").iterator()
+    }
+
+
+def prune(using: str, limit: int = 1_000) -> None:
+    """Delete sent events whose time is over, in small transactions."""
+    rows = OutboxEvent.objects.using(using)
+    while True:
+        old = rows.filter(state=State.SENT, due__lte=timezone.now()).order_by("due")
+        ids = list(old.values_list("id", flat=True)[:limit])
+        rows.filter(id__in=ids).delete()
+        if len(ids) < limit:
+            return
+
+
+def _events(lease: Lease) -> QuerySet[OutboxEvent]:
+    return OutboxEvent.objects.using(lease.using)
+
+
+def _own(lease: Lease) -> QuerySet[OutboxEvent]:
+    return _events(lease).filter(partition__in=lease.mine.values("number"))
