@@ -11,6 +11,7 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "drf_model_pusher",
     "drf_model_pusher.server",
+    "drf_model_pusher.outbox",
     "tests.shop",
     "tests.archive",
     "tests.boards",

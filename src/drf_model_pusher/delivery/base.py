@@ -62,6 +62,13 @@ class BaseDelivery(ABC):
         """
         return True
 
+    def accept(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
+        """Take events while the transaction of their change is open; by default, send them after.
+
+        Override it to write them into the database of the change.
+        """
+        after_commit(self.send, events, using=using)
+
     # You should not need to override
 
     def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
@@ -73,7 +80,7 @@ class BaseDelivery(ABC):
         """
         held = _held.get()
         if held is None:
-            after_commit(self.send, events, using=using)
+            self.accept(events, using=using)
         else:
             held.append(partial(self.deliver, events, using=using))
 

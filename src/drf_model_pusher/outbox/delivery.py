@@ -9,7 +9,6 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.utils import timezone
 
-from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
@@ -22,15 +21,20 @@ class OutboxDelivery(BaseDelivery):
     thread of this process with ``DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS``.
     """
 
-    def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
+    leaves = "a row in the transaction of the change; a relay sends it, in batches"
+    survives_crash = True
+    keeps_order = "object"
+    waits_for_provider = False
+    needs = "the app `drf_model_pusher.outbox`, and a relay"
+
+    def accept(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
         """Write events in the current transaction of the database that the change was written to.
 
         Raises:
             SettingError: The app ``drf_model_pusher.outbox`` is not installed.
             DatabaseError: They could not be written; the change must not be committed either.
         """
-        if not self.holds_back(events, using=using):
-            self._write(events, using or DEFAULT_DB_ALIAS)
+        self._write(events, using or DEFAULT_DB_ALIAS)
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Write events to the default database."""

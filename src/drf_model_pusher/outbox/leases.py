@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from django.db import connections, transaction
 from django.db.models import ExpressionWrapper, QuerySet
+from django.db.models.expressions import CombinedExpression
 from django.db.models.fields import DateTimeField
 from django.db.models.functions import Now
 
@@ -61,7 +62,7 @@ class Lease:
         asked = time.monotonic()
         if not self._renew(sent_per_minute):
             self._register()
-        self._until = asked + app_settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS
+        self._until = asked + _seconds()
         self._beat_at = asked + BEAT
         return self._share()
 
@@ -125,6 +126,15 @@ class Lease:
             free.filter(number__in=numbers).update(owner=self.id)
 
 
-def _expiry() -> ExpressionWrapper:
-    span = timedelta(seconds=app_settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS)
-    return ExpressionWrapper(Now() + span, output_field=DateTimeField())
+def longest_call() -> float:
+    """Return the seconds that one call may take: it connects, and waits for an answer."""
+    return 2 * app_settings.PUSHER_TIMEOUT
+
+
+def _seconds() -> float:
+    """Return how long a lease lasts, whatever the settings say: long enough to make calls in it."""
+    return max(app_settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS, longest_call() + 5 * BEAT)
+
+
+def _expiry() -> ExpressionWrapper[CombinedExpression]:
+    return ExpressionWrapper(Now() + timedelta(seconds=_seconds()), output_field=DateTimeField())

@@ -18,7 +18,7 @@ from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.occupancy import settle
 from drf_model_pusher.outbox import table
 from drf_model_pusher.outbox.conflation import conflate
-from drf_model_pusher.outbox.leases import Lease
+from drf_model_pusher.outbox.leases import Lease, longest_call
 from drf_model_pusher.outbox.patience import Patience, is_about_the_event
 from drf_model_pusher.outbox.rows import Claimed, provider_class
 
@@ -122,9 +122,8 @@ class Relay:
         for path, group in groups.items():
             patience = self._patience.setdefault(path, Patience())
             while not patience.rests and (chunk := self._next(group, patience)):
-                # A call connects and waits for an answer, for so long at the most each.
-                longest = 2 * app_settings.PUSHER_TIMEOUT
-                if self.stopping or time.monotonic() > ends or not self.lease.covers(longest):
+                over = self.stopping or time.monotonic() > ends
+                if over or not self.lease.covers(longest_call()):
                     return
                 yield chunk
 
@@ -229,11 +228,11 @@ class Relay:
 
 
 def _attempt(entries: list[Claimed]) -> Setback | None:
-    """Try entries of one provider, up to the first failure, which is about the first that is left."""
+    """Try entries of one provider up to the first failure, which is about the first that is left."""
     if path := entries[0].provider:
         try:
             carrier = provider_class(path)
-        except (ImportError, AttributeError):
+        except (ImportError, AttributeError, TypeError):
             error = ProviderError(f"no provider: {path} cannot be imported", refused=len(entries))
             return Setback(error=error, provider=error, duration=0.0)
         for entry in entries:

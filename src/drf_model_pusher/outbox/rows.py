@@ -96,10 +96,13 @@ def provider_class(path: str) -> type[BaseProvider]:
     """Return the class that a row names.
 
     Raises:
-        ImportError, AttributeError: There is none here.
+        ImportError, AttributeError, TypeError: There is none here.
     """
     module, _, name = path.partition(":")
-    return cast("type[BaseProvider]", attrgetter(name)(import_module(module)))
+    found = attrgetter(name)(import_module(module))
+    if not issubclass(found, BaseProvider):
+        raise TypeError(path)
+    return cast("type[BaseProvider]", found)
 
 
 def _path(provider: type[BaseProvider]) -> str:

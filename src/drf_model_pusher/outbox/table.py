@@ -56,7 +56,8 @@ def finish(lease: Lease, ids: Sequence[int]) -> None:
     if keep := app_settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS:
         rows.update(state=State.SENT, due=timezone.now() + timedelta(seconds=keep), error="")
     else:
-        rows.delete()
+        # As one statement: delete() would wrap it into a transaction, for rows of other tables.
+        rows._raw_delete(using=lease.using)
 
 
 def note_failure(lease: Lease, entries: Sequence[Claimed], error: str) -> None:
@@ -94,6 +95,7 @@ def postponed(lease: Lease) -> dict[str, datetime]:
     return {
         order_key(subject, json.loads(channels)): due
         for subject, channels, due in rows.values_list("subject", "channels", "due").iterator()
+        if due
     }
 
 

@@ -1,0 +1,109 @@
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from drf_model_pusher.outbox.models import OutboxWorker
+from tests.pusher_api import Answer
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(alias, pusher_api, settings, **more):
+    """What `tests.outbox.project` reads."""
+    database = {
+        name: value
+        for name, value in connections.settings[alias].items()
+        if name in ("ENGINE", "NAME", "HOST", "PORT", "USER", "PASSWORD", "OPTIONS")
+    }
+    return {
+        **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+        "OUTBOX_DATABASE": json.dumps(database),
+        "PUSHER_KEY": settings.PUSHER_KEY,
+        "PUSHER_SECRET": settings.PUSHER_SECRET,
+        "PUSHER_PORT": str(pusher_api.port),
+        **({"PyMySQL": "1"} if "mysql" in database["ENGINE"] else {}),
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def relaying(*arguments, env, log):
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "tests.outbox.project", "pusher_relay", *arguments]
+    with log.open("a") as output:
+        process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=output, stderr=output)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def env(outbox, pusher_api, settings):
+    return environment(outbox.alias, pusher_api, settings)
+
+
+class TestPusherRelay:
+    def test_once_sends_what_waits_and_ends(self, outbox, pusher_api, env, tmp_path):
+        outbox.put(*[f"e{n}" for n in range(30)])
+        with relaying("--once", "--workers", "2", env=env, log=tmp_path / "log") as process:
+            code = process.wait(30)
+        log = (tmp_path / "log").read_text()
+        assert (code, len(pusher_api.events), outbox.names) == (0, 30, []), log
+        assert "Sent 30, 0 tries failed, 0 left." in log
+        assert not OutboxWorker.objects.using(outbox.alias).exists()
+
+    def test_once_ends_with_1_if_something_failed(self, outbox, pusher_api, env, tmp_path):
+        pusher_api.default = Answer(status=503)
+        outbox.put("e")
+        with relaying("--once", env=env, log=tmp_path / "log") as process:
+            assert process.wait(30) == 1
+        assert outbox.names == ["e"]
+
+    def test_it_sends_what_is_committed_while_it_runs(self, outbox, pusher_api, env, tmp_path):
+        with relaying(env=env, log=tmp_path / "log"):
+            pusher_api.default = Answer(delay=0.01)
+            for number in range(3):
+                outbox.put(f"e{number}")
+                pusher_api.wait_for_events(number + 1, timeout=30)
+
+    def test_a_first_signal_lets_the_call_end_and_gives_the_lease_up(
+        self, outbox, pusher_api, env, tmp_path
+    ):
+        pusher_api.default = Answer(delay=1)
+        outbox.put(*[f"e{n}" for n in range(30)])
+        with relaying(env=env, log=tmp_path / "log") as process:
+            pusher_api.wait_for_calls(1, timeout=30)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        assert (len(pusher_api.calls), len(outbox.names)) == (1, 20)
+        assert not OutboxWorker.objects.using(outbox.alias).exists()
+
+    def test_a_second_signal_ends_it_at_once(self, outbox, pusher_api, env, tmp_path):
+        pusher_api.default = Answer(delay=20)
+        outbox.put("e")
+        with relaying(env=env, log=tmp_path / "log") as process:
+            pusher_api.wait_for_calls(1, timeout=30)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 128 + signal.SIGTERM
+        assert outbox.names == ["e"]
+
+    @pytest.mark.parametrize(
+        "options", [{"workers": 0}, {"interval": 0.0}, {"database": "nowhere"}]
+    )
+    def test_wrong_options_are_refused(self, options):
+        with pytest.raises(CommandError):
+            call_command("pusher_relay", **options)
