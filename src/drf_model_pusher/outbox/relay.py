@@ -228,7 +228,7 @@ class Relay:
 
 
 def _attempt(entries: list[Claimed]) -> Setback | None:
-    """Try entries of one provider up to the first failure, which is about the first that is left."""
+    """Try entries of one provider up to the first failure; it is about the first that are left."""
     if path := entries[0].provider:
         try:
             carrier = provider_class(path)
