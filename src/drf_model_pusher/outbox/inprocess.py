@@ -7,7 +7,8 @@ import threading
 import time
 
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.exits import after_fork, before_exit_of_child, before_sigterm
+from drf_model_pusher.delivery.exits import before_exit_of_child, before_sigterm
+from drf_model_pusher.forks import after_fork
 from drf_model_pusher.outbox.relay import Relay
 from drf_model_pusher.outbox.running import run
 
