@@ -26,6 +26,21 @@ event_failed = Signal()
 """The event was given up: it reached nobody."""
 
 
+events_tried = Signal()
+"""A provider was handed events, and has taken all of them, some or none; more tries may follow.
+
+A receiver gets ``provider``, ``events``, ``duration`` and, besides:
+
+``sent``
+    How many of the events, from the first on, were taken.
+``error``
+    The ``ProviderError`` that stopped it; None where all were taken.
+``waits``
+    For each event that was taken, the seconds from its commit to now; None where it is not known
+    when that was, as in another process.
+"""
+
+
 # What Pusher's webhooks tell. A receiver gets the view's class as ``sender``, the ``channel``, the
 # ``time_ms`` when Pusher saw it, in milliseconds since 1970, and what is named below. One that
 # raises makes Pusher send the whole webhook again: a signal may come twice, late, out of order.

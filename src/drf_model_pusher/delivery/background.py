@@ -71,6 +71,11 @@ class BackgroundDelivery(BaseDelivery):
             finally:
                 self._hurry = False
 
+    def waiting(self) -> int:
+        """Return how many events are queued or under way."""
+        with self._changed:
+            return len(self._queue) + len(self._rounds.unfinished)
+
     def _start_afresh(self) -> None:
         self._changed = threading.Condition()
         self._queue = EventQueue(app_settings.DRF_MODEL_PUSHER_QUEUE_SIZE)

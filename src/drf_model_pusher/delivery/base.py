@@ -69,6 +69,10 @@ class BaseDelivery(ABC):
         """
         after_commit(self.send, events, using=using)
 
+    def waiting(self) -> int | None:
+        """Return about how many events wait in this process; None where none ever does."""
+        return None
+
     # You should not need to override
 
     def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:

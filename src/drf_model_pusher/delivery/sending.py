@@ -14,7 +14,7 @@ from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
 from drf_model_pusher.occupancy import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
-from drf_model_pusher.signals import event_failed, event_sent
+from drf_model_pusher.signals import event_failed, event_sent, events_tried
 
 # An outbox knows more about what it tries than a queue does.
 Entry = TypeVar("Entry", bound=Waiting)
@@ -73,6 +73,8 @@ def attempt(entries: list[Entry], *, give_up: bool = True) -> Setback | None:
         error = _try(provider, [entry.event for entry in batch])
         duration = time.monotonic() - started
         sent = error.sent if error else len(batch)
+        if events_tried.receivers:
+            _report_try(provider, batch, sent, duration, error)
         for entry in batch[:sent]:
             entry.attempts += 1
             _report(event_sent, entry, provider, duration)
@@ -146,6 +148,26 @@ def _try(provider: _Found, events: Sequence[PusherEvent]) -> ProviderError | Non
     error.sent = max(0, error.sent)
     error.refused = min(max(1, error.refused), len(events) - error.sent)
     return error
+
+
+def _report_try(
+    provider: _Found,
+    batch: Sequence[Waiting],
+    sent: int,
+    duration: float,
+    error: ProviderError | None,
+) -> None:
+    now = time.monotonic()
+    found = None if isinstance(provider, ProviderError) else provider
+    events_tried.send_robust(
+        type(found),
+        provider=found,
+        events=[entry.event for entry in batch],
+        sent=sent,
+        duration=duration,
+        error=error,
+        waits=[now - entry.since if entry.since else None for entry in batch[:sent]],
+    )
 
 
 def _report(
