@@ -139,6 +139,16 @@ class AppSettings:
         return _integer(name, getattr(django_settings, name, 300), 0, 86_400)
 
     @cached_property
+    def DRF_MODEL_PUSHER_TASK_BACKEND(self) -> str:
+        """The alias in ``TASKS`` of the backend that ``TaskDelivery`` enqueues on."""
+        return _text("DRF_MODEL_PUSHER_TASK_BACKEND") or "default"
+
+    @cached_property
+    def DRF_MODEL_PUSHER_TASK_QUEUE(self) -> str:
+        """The name of the queue that ``TaskDelivery`` enqueues on."""
+        return _text("DRF_MODEL_PUSHER_TASK_QUEUE") or "default"
+
+    @cached_property
     def DRF_MODEL_PUSHER_MAX_EVENT_BYTES(self) -> int:
         """Bytes of UTF-8 that the service takes as the data of one event."""
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"

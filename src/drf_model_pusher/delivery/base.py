@@ -134,15 +134,16 @@ def get_delivery() -> BaseDelivery:
 
 
 def _delivery_class(path: str) -> type[BaseDelivery]:
+    why = ""
     try:
         found = import_string(path)
-    except ImportError:
-        found = None
+    except ImportError as error:
+        found, why = None, f" ({error})"
     if isinstance(found, type) and issubclass(found, BaseDelivery):
         return found
     raise SettingError(
         f"The setting DRF_MODEL_PUSHER_DELIVERY names {path!r}, which is no delivery.",
-        hint="DRF_MODEL_PUSHER_DELIVERY is the dotted path of a subclass of BaseDelivery.",
+        hint=f"DRF_MODEL_PUSHER_DELIVERY is the dotted path of a subclass of BaseDelivery{why}.",
     )
 
 

@@ -1,0 +1,94 @@
+"""What deliveries by a queue share: handing events over, and what a worker does with them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.messages import Message, read_message, write_message
+from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.rounds import pause_after
+from drf_model_pusher.delivery.sending import (
+    attempt,
+    by_provider,
+    report_dropped,
+    report_failed,
+)
+from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.occupancy import settle
+
+logger = logging.getLogger("drf_model_pusher")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Again:
+    """What is left of a job, and when it is worth another try."""
+
+    message: Message
+
+    pause: float
+    """Seconds to wait, at least what the service asked for."""
+
+
+def hand_over(events: Sequence[PusherEvent], enqueue: Callable[[Message], object]) -> None:
+    """Enqueue events as one job; where the queue takes none they have failed, and nothing else."""
+    now = time.time()
+    try:
+        enqueue(write_message([Waiting(event=event, since=now) for event in events], since=now))
+    except Exception as error:  # noqa: BLE001 - whatever a broker, its client or a database raises
+        logger.error("queue took no task error=%s", type(error).__name__)  # noqa: TRY400
+        report_dropped(events, "the queue took no task")
+
+
+def work(message: Message, *, may_wait: bool) -> Again | None:
+    """Try a job's events once, in order; return what is left to do, or None.
+
+    Args:
+        message: What ``hand_over()`` enqueued, or what was left of it.
+        may_wait: Whether the queue can try again later.
+
+    Raises:
+        UnreadableMessageError: The message is not understood.
+        ProviderError: Events did not leave and will not be tried again, being older than
+            ``DRF_MODEL_PUSHER_RETRY_SECONDS`` or because the queue cannot; they have failed.
+    """
+    groups = by_provider(_settled(read_message(message)))
+    setbacks = [(group, setback) for group in groups if (setback := attempt(group))]
+    if not setbacks:
+        return None
+    age = time.time() - message["since"]
+    if not may_wait or age > app_settings.DRF_MODEL_PUSHER_RETRY_SECONDS:
+        for group, setback in setbacks:
+            report_failed(group, setback)
+        raise setbacks[0][1].error
+    tries = int(message.get("tries", 0)) + 1
+    pause = max(pause_after(tries, setback.error.retry_after) for _, setback in setbacks)
+    left = [entry for group, _ in setbacks for entry in group]
+    logger.warning("job waits events=%d error=%s", len(left), setbacks[0][1].error)
+    rest = write_message(left, since=message["since"], tries=tries)
+    return Again(message=rest, pause=pause)
+
+
+@contextmanager
+def giving_up(again: Again) -> Iterator[None]:
+    """Say that what is left of a job has failed if the block does, which is to enqueue it."""
+    try:
+        yield
+    except Exception:
+        left = [entry.event for entry in read_message(again.message)]
+        report_dropped(left, "the queue took no task")
+        raise
+
+
+def _settled(entries: Sequence[Waiting]) -> list[Waiting]:
+    """Return the entries that somebody may still listen to."""
+    left = []
+    for entry, event in zip(entries, settle([entry.event for entry in entries]), strict=True):
+        if event:
+            entry.event = event
+            left.append(entry)
+    return left
