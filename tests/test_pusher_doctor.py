@@ -6,12 +6,17 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from email.utils import formatdate
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
 from tests.pusher_api import Answer
+
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 MASTER = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
 
@@ -60,6 +65,8 @@ def test_a_healthy_project_is_told_so_in_a_line_each(server):
         "ok    cache",
         "ok    occupancy",
         "ok    delivery",
+        "ok    outbox",
+        "ok    outbox",
     ]
     assert [event.name for event in server.events] == ["doctor.test"]
 
@@ -282,3 +289,47 @@ def test_whether_channels_are_known_is_said(server, settings):
 def test_background_delivery_needs_a_thread(server, settings):
     settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.BackgroundDelivery"
     assert findings()["delivery"]["found"] == "BackgroundDelivery, whose thread can run"
+
+
+def late(state, seconds=120):
+    created = timezone.now() - timedelta(seconds=seconds)
+    return OutboxEvent.objects.create(partition=0, state=state, created=created, channels="[]")
+
+
+def outbox():
+    output, failed = run()
+    (line,) = [line for line in output.splitlines() if "outbox         default" in line]
+    return line, failed
+
+
+def test_events_that_nobody_relays_fail(server):
+    late(OutboxEvent.State.WAITING)
+    line, failed = outbox()
+    assert failed
+    assert "1 wait, the oldest for 120 s" in line.replace("121", "120")
+    assert line.endswith("Start `manage.py pusher_relay`: nobody sends what waits.")
+
+
+def test_a_relay_that_does_not_keep_up_is_a_warning(server):
+    late(OutboxEvent.State.POSTPONED)
+    soon = timezone.now() + timedelta(seconds=30)
+    OutboxWorker.objects.create(id="a", name="here", expires=soon)
+    line, failed = outbox()
+    assert (line[:4], failed) == ("warn", False)
+    assert "1 at work" in line
+
+
+def test_dead_events_are_a_warning_and_young_ones_are_none(server):
+    late(OutboxEvent.State.WAITING, seconds=1)
+    assert outbox()[0].startswith("ok")
+    late(OutboxEvent.State.DEAD)
+    assert "1 dead" in outbox()[0]
+
+
+def test_without_its_table_the_outbox_fails(server):
+    table = OutboxEvent._meta.db_table
+    OutboxEvent._meta.db_table = "no_such_table"
+    try:
+        assert findings()["outbox"]["todo"] == "Run `manage.py migrate`."
+    finally:
+        OutboxEvent._meta.db_table = table

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from django.conf import settings
-from django.core.cache import BaseCache, caches
-from django.core.cache.backends.dummy import DummyCache
-from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import ERROR, WARNING, run_checks
-from django.utils.crypto import get_random_string
 
-from drf_model_pusher import occupancy
+from drf_model_pusher import state
 from drf_model_pusher.authorization_views import AuthorizationView
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery import BackgroundDelivery, get_delivery
+from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import ModelPusherException
 from drf_model_pusher.findings import Finding, fail, ok, warn
 from drf_model_pusher.probing import probe
@@ -38,9 +33,10 @@ def diagnose() -> Iterator[Finding]:
         _service,
         _webhook_route,
         _auth_route,
-        _cache,
-        _occupancy,
-        _delivery,
+        state.cache,
+        state.occupancy,
+        state.delivery,
+        state.outbox,
     ):
         yield from map(_without_secrets, _careful(look))
 
@@ -145,77 +141,3 @@ def _auth_route() -> Iterator[Finding]:
         )
     else:
         yield ok(topic, "none, and all channels are public")
-
-
-def _cache() -> Iterator[Finding]:
-    alias = app_settings.DRF_MODEL_PUSHER_CACHE
-    cache = caches[alias]
-    needed = app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED
-    found, shared = f"{alias!r} ({type(cache).__name__})", _is_shared(cache)
-    if _keeps(cache) and (shared or not needed):
-        alone = "" if shared else "; not shared by processes, and nothing needs that"
-        yield ok("cache", f"{found} keeps what it is given{alone}")
-    elif shared:
-        todo = "See whether its server runs, and where CACHES says that it is."
-        found = f"{found} does not keep what it is given"
-        yield (fail if needed else warn)("cache", found, todo)
-    else:
-        yield warn(
-            "cache",
-            f"{found} is not shared by processes: each knows of other subscribers",
-            "Let DRF_MODEL_PUSHER_CACHE name a cache in Redis or Memcached.",
-        )
-
-
-def _keeps(cache: BaseCache) -> bool:
-    key, value = "drf-model-pusher:doctor", get_random_string(12)
-    cache.set(key, value, 30)
-    found: object = cache.get(key)
-    cache.delete(key)
-    return found == value
-
-
-def _is_shared(cache: BaseCache) -> bool:
-    return not isinstance(cache, (LocMemCache, DummyCache))
-
-
-def _occupancy() -> Iterator[Finding]:
-    if not app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
-        found = "not asked for: events are sent whether anybody listens or not"
-        yield ok("occupancy", found)
-        return
-    prefix = caches[app_settings.DRF_MODEL_PUSHER_CACHE].get(occupancy.SYNCHRONIZED)
-    if prefix is None:
-        yield warn(
-            "occupancy",
-            "nothing is known of channels that no webhook told of; they are sent to",
-            "Nothing, if this was the first minute; `manage.py pusher_channels --sync` asks.",
-        )
-    else:
-        about = f"channels that begin with {prefix!r}" if prefix else "all channels"
-        yield ok("occupancy", f"synchronized for {about}")
-
-
-def _delivery() -> Iterator[Finding]:
-    delivery = get_delivery()
-    name = type(delivery).__name__
-    if not isinstance(delivery, BackgroundDelivery):
-        yield ok("delivery", name)
-        return
-    try:
-        thread = threading.Thread(target=_nothing, daemon=True)
-        thread.start()
-        thread.join(5)
-    except RuntimeError as error:
-        yield fail(
-            "delivery",
-            f"{name} has no thread to run in: {error}",
-            "Allow the process more threads, or use another delivery.",
-        )
-    else:
-        found = f"{name}, whose thread can run"
-        yield ok("delivery", found)
-
-
-def _nothing() -> None:
-    pass
