@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm 2>/dev/null)
 
-.PHONY: help demo test check wheel screenshot bench
+.PHONY: help demo test check wheel screenshot bench docs
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -35,6 +35,9 @@ screenshot: $(VENV)/test.stamp example/node_modules ## Take the README's picture
 bench: $(VENV)/test.stamp ## Measure, and write the tables of the docs
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(VENV)/docs.stamp ## Build the documentation into docs/_build
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build
+
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +53,10 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 
 $(VENV)/check.stamp: $(VENV)/test.stamp
 	$(PIP) install --constraint $(CONSTRAINTS) --group check
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/test.stamp
+	$(PIP) install --constraint $(CONSTRAINTS) --group docs
 	touch $@
 
 # pusher-js and other clients; without npm the demo takes pusher-js from the public CDN, and tests
