@@ -16,7 +16,7 @@ from drf_model_pusher.exceptions import InvalidEventError
 from drf_model_pusher.occupancy import Audience, audience, expect, record, settle, synchronize
 from drf_model_pusher.providers import BaseProvider, get_provider
 from drf_model_pusher.pushing import make_event
-from drf_model_pusher.view_rules import Refused
+from drf_model_pusher.refusals import Refused
 from drf_model_pusher.views import AuthorizationView, ModelPusherViewMixin
 from tests.occupied import answer, local_cache, questions, use_cache
 from tests.pusher_api import Answer

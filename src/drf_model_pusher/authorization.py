@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drf_model_pusher import encryption
@@ -12,24 +11,16 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import is_valid_socket_id
 from drf_model_pusher.exceptions import InvalidUserError
 from drf_model_pusher.pushing import encode_data
+from drf_model_pusher.refusals import Refused, is_inactive, refusing
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 from drf_model_pusher.signing import sign_channel
 from drf_model_pusher.users import MAX_USER_ID_LENGTH
-from drf_model_pusher.view_rules import (
-    REFUSALS,
-    Refused,
-    is_inactive,
-    permission_rule,
-    view_rule,
-)
+from drf_model_pusher.view_questions import ask
+from drf_model_pusher.view_rules import ViewRule, permission_rule, view_rule
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
-
-    from drf_model_pusher.view_rules import ViewRule
-
-logger = logging.getLogger("drf_model_pusher")
 
 #: Bytes of what the members of a presence channel know of each other.
 #: https://pusher.com/docs/channels/using_channels/presence-channels/
@@ -52,7 +43,10 @@ class Doorkeeper:
         if not is_valid_socket_id(socket_id):
             raise Refused("the socket id is malformed")
         backend, reader = self._find(channel)
-        data = presence_data(backend, reader) if _is_presence(channel) else None
+        data = None
+        if ChannelKind.of(channel) is ChannelKind.PRESENCE:
+            with refusing(f"{type(backend).__qualname__}.get_presence_data()"):
+                data = presence_data(backend, reader)
         key, secret = app_settings.PUSHER_KEY, app_settings.PUSHER_SECRET
         answer = {
             "auth": sign_channel(
@@ -62,37 +56,36 @@ class Doorkeeper:
         if data is not None:
             answer["channel_data"] = data
         if ChannelKind.of(channel) is ChannelKind.ENCRYPTED:
-            answer["shared_secret"] = encryption.secret_for(socket_id, channel)
+            with refusing(type(backend).__qualname__, queries=False):
+                answer["shared_secret"] = encryption.secret_for(socket_id, channel)
         return answer
 
     def _find(self, channel: str) -> tuple[ChannelRules, Request]:
         """Return a backend that grants the channel, and the request as its rule sees it.
 
         Several backends may push to one channel. Whoever subscribes hears them all, so all that
-        can understand the name must grant it.
+        can understand the name must grant it; one that breaks down over it has not.
         """
         if not is_valid_name(channel) or ChannelKind.of(channel) is ChannelKind.PUBLIC:
             raise Refused("only private, presence and encrypted channels are authorized")
         granted = [
             (backend, self._ask(backend, channel, fields))
             for backend in (backend_class() for backend_class in registry)
-            for fields in backend.readings(channel)
+            for fields in _readings(backend, channel)
         ]
         if not granted:
             raise Refused("no backend answers for it: see `channels` and `match_channel()`")
         return granted[0]
 
-    def _ask(self, backend: ChannelRules, channel: str, fields: Mapping[str, str]) -> Request:
+    def _ask(self, backend: ChannelRules, channel: str, fields: Mapping[str, Any]) -> Request:
         """Ask all the rules of a backend; return the request as the view sees it."""
         name = type(backend).__qualname__
         readers = []
         if backend.view_class is not None:
-            readers.append(self._ask_view(view_rule(backend, fields)))
+            readers.append(self._ask_view(view_rule, backend, fields))
         if backend.permission_classes is not None:
-            readers.append(self._ask_view(permission_rule(backend, fields)))
+            readers.append(self._ask_view(permission_rule, backend, fields))
         if type(backend).has_channel_permission is not ChannelRules.has_channel_permission:
-            if is_inactive(self._request.user):
-                raise Refused("the user is inactive")
             self._ask_method(backend, channel, fields)
             readers.append(self._request)
         if not readers:
@@ -102,26 +95,39 @@ class Doorkeeper:
             )
         return readers[0]
 
-    def _ask_method(self, backend: ChannelRules, channel: str, fields: Mapping[str, str]) -> None:
+    def _ask_method(self, backend: ChannelRules, channel: str, fields: Mapping[str, Any]) -> None:
+        if is_inactive(self._request.user):
+            raise Refused("the user is inactive")
         source = f"{type(backend).__qualname__}.has_channel_permission()"
-        try:
+        with refusing(source):
             answer = backend.has_channel_permission(self._request, channel, **fields)
-        except REFUSALS as error:
-            raise Refused(f"{source}: {error!r}") from error
         # Not merely true: an async method, or a class that is no answer yet, is an object as well.
         if answer is not True:
             raise Refused(f"{source} does not return True")
 
-    def _ask_view(self, rule: ViewRule) -> Request:
-        if rule not in self._answers:
+    def _ask_view(
+        self,
+        make_rule: Callable[[ChannelRules, Mapping[str, Any]], ViewRule],
+        backend: ChannelRules,
+        fields: Mapping[str, Any],
+    ) -> Request:
+        with refusing(type(backend).__qualname__):
+            rule = make_rule(backend, fields)
+            known = self._answers.get(rule)
+        if known is None:
             try:
-                self._answers[rule] = rule.ask(self._request)
+                known = ask(rule, self._request)
             except Refused as refused:
-                self._answers[rule] = refused
-        answer = self._answers[rule]
-        if isinstance(answer, Refused):
-            raise answer
-        return answer
+                known = refused
+            self._answers[rule] = known
+        if isinstance(known, Refused):
+            raise known
+        return known
+
+
+def _readings(backend: ChannelRules, channel: str) -> list[Mapping[str, Any]]:
+    with refusing(f"{type(backend).__qualname__}", queries=backend.matches_by_itself()):
+        return backend.readings(channel)
 
 
 def presence_data(backend: ChannelRules, request: Request) -> str:
@@ -147,7 +153,3 @@ def presence_data(backend: ChannelRules, request: Request) -> str:
             "tell less of each user."
         )
     return text
-
-
-def _is_presence(channel: str) -> bool:
-    return ChannelKind.of(channel) is ChannelKind.PRESENCE

@@ -23,9 +23,9 @@ from drf_model_pusher.authorization_requests import AuthorizationSerializer, Sig
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.get_requests import keep_session_user
 from drf_model_pusher.pushing import encode_data
+from drf_model_pusher.refusals import Refused, is_inactive
 from drf_model_pusher.signing import sign_user
 from drf_model_pusher.users import display_name, user_id
-from drf_model_pusher.view_rules import Refused, is_inactive
 
 logger = logging.getLogger("drf_model_pusher")
 

@@ -22,24 +22,24 @@ def view_model(view_class: Any) -> type[Model] | None:
 
 
 def lookups_on(
-    target: type[Model], model: type[Model], fields: Mapping[str, str]
-) -> dict[str, str]:
+    target: type[Model], model: type[Model], fields: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return fields of one model as look-ups on it, or on one that its foreign keys lead to.
 
     Raises:
         DeclarationError: They do not lead there.
     """
     if same(target, model):
-        return {plain(target, field): text for field, text in fields.items()}
-    lookups = {}
-    for field, text in fields.items():
+        return {plain(target, field): value for field, value in fields.items()}
+    lookups: dict[str, Any] = {}
+    for field, value in fields.items():
         if (rest := path_to(target, model, field)) is None:
             raise DeclarationError(
                 f"The channel field {field!r} of {model.__name__} is not about a "
                 f"{target.__name__}, which the view shows: give the backend a `view_class` for "
                 f"{model.__name__}, or write a `has_channel_permission()`."
             )
-        lookups[rest] = text
+        lookups[rest] = value
     return lookups
 
 

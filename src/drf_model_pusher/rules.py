@@ -50,18 +50,19 @@ class ChannelRules:
     user_info_serializer_class: type[BaseSerializer[Any]] | None = None
     """What members of a presence channel know of each other, rendered from the user."""
 
-    def match_channel(self, name: str) -> Mapping[str, str] | None:
+    def match_channel(self, name: str) -> Mapping[str, Any] | None:
         """Return the fields of a full channel name that this backend answers for, or None.
 
-        Backends with templates need not define it. The keys are look-ups on the backend's model.
+        Backends with templates need not define it. The keys are look-ups on the backend's model;
+        the values are texts, or whatever an object's own would be equal to: a number, a UUID.
         """
         return next(iter(self._template_readings(name)), None)
 
-    def has_channel_permission(self, request: Request, channel: str, **fields: str) -> bool:
+    def has_channel_permission(self, request: Request, channel: str, **fields: Any) -> bool:
         """Say whether the user of the request may subscribe; a rule once a subclass defines it."""
         return False
 
-    def get_view_kwargs(self, **fields: str) -> dict[str, Any]:
+    def get_view_kwargs(self, **fields: Any) -> dict[str, Any]:
         """Return the keyword arguments in the URL of ``view_class`` besides its own look-up."""
         return {}
 
@@ -86,19 +87,23 @@ class ChannelRules:
         """Return a name with the prefix and the infix that it may lack."""
         return full_name(name, self.channel_prefix, cache=self.cache)
 
-    def readings(self, name: str) -> list[Mapping[str, str]]:
+    def readings(self, name: str) -> list[Mapping[str, Any]]:
         """Return every way in which this backend can understand a channel name."""
-        if type(self).match_channel is not ChannelRules.match_channel:
+        if self.matches_by_itself():
             # Another kind of channel has another way to be joined, and is not this backend's.
             kind, cached = ChannelKind.of(name).value, is_cache_channel(name)
             fields = self.match_channel(name) if (kind, cached) == self._kind() else None
             return [] if fields is None else [fields]
         return self._template_readings(name)
 
+    def matches_by_itself(self) -> bool:
+        """Say whether the project's own code understands names, and not the templates."""
+        return type(self).match_channel is not ChannelRules.match_channel
+
     def _kind(self) -> tuple[str, bool]:
         return self.channel_prefix, self.cache
 
-    def _template_readings(self, name: str) -> list[Mapping[str, str]]:
+    def _template_readings(self, name: str) -> list[Mapping[str, Any]]:
         found = (template.match(name) for template in self.templates())
         return [fields for fields in found if fields is not None]
 

@@ -16,12 +16,10 @@ from drf_model_pusher.backends import (
     PresencePusherBackend,
     PrivatePusherBackend,
 )
-from drf_model_pusher.signing import sign_channel
+from tests.authorization.asking import KEY, ask, auth_of
 from tests.boards import views
 from tests.boards.models import Board, Task, Team
 from tests.boards.serializers import BoardSerializer, TaskSerializer
-
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_registry", "project")]
 
 BASES = {
     "private": PrivatePusherBackend,
@@ -31,16 +29,6 @@ BASES = {
 PREFIXES = {"private": "private-", "presence": "presence-", "encrypted": "private-encrypted-"}
 USERS = ["anonymous", "stranger", "member", "owner", "staff", "inactive"]
 OBJECTS = ["present", "forbidden", "absent"]
-
-
-@pytest.fixture
-def project(settings):
-    settings.ROOT_URLCONF = "tests.urls_of_boards"
-    settings.MIDDLEWARE = [
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-    ]
-    settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
 
 
 @pytest.fixture
@@ -64,10 +52,6 @@ def client_of(world, name):
         client.force_login(world.users[name])
         User.objects.filter(username="inactive").update(is_active=False)
     return client
-
-
-def ask(client, channel, **more):
-    return client.post("/pusher/auth", {"socket_id": "1.2", "channel_name": channel} | more)
 
 
 # Each rule is a template, what the backend declares, and the address that a GET of it has.
@@ -128,7 +112,7 @@ RULES = {
 }
 
 
-def declare(kind, template, attributes):
+def declare_kind(kind, template, attributes):
     attributes = {"serializer_class": BoardSerializer, "channels": [template]} | attributes
     return type("Backend", (BASES[kind],), attributes)
 
@@ -137,7 +121,7 @@ class TestMatrix:
     @pytest.mark.parametrize(("rule", "kind"), list(product(RULES, BASES)))
     def test_the_answer_is_that_of_get(self, rule, kind, world):
         template, attributes, url = RULES[rule]
-        declare(kind, template, attributes)
+        declare_kind(kind, template, attributes)
         for name, which in product(USERS, OBJECTS):
             board = world.boards[which]
             channel = PREFIXES[kind] + template.format_map(vars(board) | {"pk": board.pk})
@@ -149,20 +133,14 @@ class TestMatrix:
             assert answer.status_code == (200 if expected else 403), (name, which)
             if expected:
                 data = answer.json().get("channel_data")
-                assert answer.json()["auth"] == sign_channel(
-                    "278d425bdf160c739803",
-                    "7ad3773142a6692b25b8",
-                    socket_id="1.2",
-                    channel=channel,
-                    channel_data=data,
-                )
+                assert answer.json()["auth"] == auth_of(channel, channel_data=data)
                 assert (data is not None) == (kind == "presence")
                 assert ("shared_secret" in answer.json()) == (kind == "encrypted")
 
     @pytest.mark.parametrize("kind", BASES)
     @pytest.mark.parametrize("template", ["o.{owner_id}", "t.{team__slug}", "b"])
     def test_a_list_is_granted_if_get_shows_all_of_it(self, template, kind, world):
-        declare(kind, template, {"view_class": views.BoardViewSet})
+        declare_kind(kind, template, {"view_class": views.BoardViewSet})
         for name, which in product(USERS, OBJECTS):
             board = world.boards[which]
             client = client_of(world, name)
@@ -215,7 +193,7 @@ class TestMatrix:
         assert ask(client, f"private-b.{present.board.pk}.t.{present.pk}").status_code == 200
 
     def test_absent_and_forbidden_are_one_answer(self, world):
-        declare("private", "b.{pk}", {"view_class": views.BoardViewSet})
+        declare_kind("private", "b.{pk}", {"view_class": views.BoardViewSet})
         client = client_of(world, "stranger")
         answers = [ask(client, f"private-b.{board.pk}") for board in world.boards.values()]
         answers.append(ask(client, "private-nobody-knows-it"))
@@ -246,7 +224,7 @@ class TestHypothesis:
             for kind, (rule, (template, attributes, _)) in product(BASES, RULES.items()):
                 template = rule.replace(" ", "-") + "." + template
                 if rule != "match_channel":
-                    declare(kind, template, attributes)
+                    declare_kind(kind, template, attributes)
             world.declared = True
         rule = data.draw(st.sampled_from([name for name in RULES if name != "match_channel"]))
         template, _, url = RULES[rule]
@@ -266,14 +244,14 @@ class TestHypothesis:
             assert board is not None
             assert client.get(url.format(board)).status_code == 200
         else:
-            assert b"278d425bdf160c739803" not in answer.content
+            assert KEY.encode() not in answer.content
 
 
 class TestIdentity:
     def test_a_user_who_lost_the_account_is_refused_by_rules_of_ones_own(self, world):
         from rest_framework.test import APIClient
 
-        declare("private", "b.{pk}", {"has_channel_permission": lambda *args, **kwargs: True})
+        declare_kind("private", "b.{pk}", {"has_channel_permission": lambda *args, **kwargs: True})
         client = APIClient()
         client.force_authenticate(world.users["inactive"])
         world.users["inactive"].is_active = False

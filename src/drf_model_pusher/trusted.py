@@ -1,0 +1,84 @@
+"""What a list is trusted to be: code of DRF's that is known to show all objects of a queryset.
+
+A method is trusted by what it is, not by its name or module: a decorated one is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from django.views import View
+from rest_framework import generics, mixins, pagination, serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
+
+#: What objects, or the response about them, pass through on their way out of a view.
+_TRUSTED: dict[str, set[Any]] = {
+    "list": {mixins.ListModelMixin.list},
+    "paginate_queryset": {generics.GenericAPIView.paginate_queryset},
+    "get_serializer": {generics.GenericAPIView.get_serializer},
+    "finalize_response": {APIView.finalize_response},
+    "dispatch": {APIView.dispatch},
+    "as_view": {vars(each)["as_view"].__func__ for each in (View, APIView, ViewSetMixin)},
+}
+#: Of views that are no viewsets.
+_TRUSTED_GET = {generics.ListAPIView.get, generics.ListCreateAPIView.get}
+
+_TRUSTED_PAGINATION = {
+    each.paginate_queryset
+    for each in (
+        pagination.PageNumberPagination,
+        pagination.LimitOffsetPagination,
+        pagination.CursorPagination,
+    )
+}
+_TRUSTED_RENDERING = {
+    serializers.Serializer.to_representation,
+    serializers.ListSerializer.to_representation,
+}
+
+
+@cache
+def is_trusted_list(view_class: Any) -> bool:
+    """Say whether a view's list is sure to show each object of its filtered queryset."""
+    return (
+        all(_function(view_class, name) in trusted for name, trusted in _TRUSTED.items())
+        and (issubclass(view_class, ViewSetMixin) or _function(view_class, "get") in _TRUSTED_GET)
+        and (
+            view_class.pagination_class is None
+            or view_class.pagination_class.paginate_queryset in _TRUSTED_PAGINATION
+        )
+    )
+
+
+def is_trusted_serializer(serializer_class: Any) -> bool:
+    """Say whether a serializer is sure to render each object that it is given."""
+    meta = getattr(serializer_class, "Meta", None)
+    many = getattr(meta, "list_serializer_class", serializers.ListSerializer)
+    return (
+        _function(serializer_class, "many_init") is _function(serializers.Serializer, "many_init")
+        and serializer_class.to_representation in _TRUSTED_RENDERING
+        and many.to_representation in _TRUSTED_RENDERING
+    )
+
+
+def ask_about_objects(permissions: Iterable[Any]) -> bool:
+    """Say whether one of these permissions, or a part of a combined one, decides by object."""
+    parts = list(permissions)
+    while parts:
+        part = parts.pop()
+        # Of a combined class, or of what that makes for a request.
+        names = ("op1_class", "op2_class", "op1", "op2")
+        if operands := [getattr(part, name) for name in names if hasattr(part, name)]:
+            parts += operands
+        elif _function(part, "has_object_permission") is not BasePermission.has_object_permission:
+            return True
+    return False
+
+
+def _function(owner: Any, name: str) -> Any:
+    method = getattr(owner, name, None)
+    return getattr(method, "__func__", method)

@@ -1,0 +1,47 @@
+"""Asking the endpoint, and declaring whom it is to let in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
+from drf_model_pusher.signing import sign_channel
+from tests.boards.serializers import BoardSerializer
+
+# The credentials of the test project.
+KEY, SECRET = "278d425bdf160c739803", "7ad3773142a6692b25b8"
+
+
+def ask(client: Client, channel: str, socket_id: str = "1.2", **more: Any) -> HttpResponse:
+    """Ask for one channel, as pusher-js does."""
+    data = {"socket_id": socket_id, "channel_name": channel}
+    return client.post("/pusher/auth", data, **more)
+
+
+def ask_all(client: Client, *channels: str) -> dict[str, int]:
+    """Ask for several channels at once; return the status of each."""
+    body = json.dumps({"socket_id": "1.2", "channel_name": channels})
+    answer = client.post("/pusher/auth", body, content_type="application/json").json()
+    return {name: each["status"] for name, each in answer["1.2"].items()}
+
+
+def auth_of(channel: str, socket_id: str = "1.2", channel_data: str | None = None) -> str:
+    """Return the signature that is wanted."""
+    return sign_channel(
+        KEY, SECRET, socket_id=socket_id, channel=channel, channel_data=channel_data
+    )
+
+
+def declare(
+    view: Any = None,
+    template: str = "boards.{pk}",
+    base: type[PusherBackend] = PrivatePusherBackend,
+    **attributes: Any,
+) -> type[PusherBackend]:
+    """Declare a backend of boards on one channel, with a view as its rule, or with others."""
+    own = {"serializer_class": BoardSerializer, "channels": [template], "view_class": view}
+    return type("Boards", (base,), own | attributes)

@@ -1,0 +1,297 @@
+"""What a view asks in places of its own counts as well."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpResponseForbidden
+from django.test import Client
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_page
+from rest_framework import generics, permissions, viewsets
+from rest_framework.authentication import SessionAuthentication, TokenAuthentication
+from rest_framework.authtoken.models import Token
+from rest_framework.response import Response
+from rest_framework.test import APIClient
+from rest_framework.throttling import ScopedRateThrottle
+
+from drf_model_pusher.backends import (
+    PrivatePusherBackend,
+)
+from drf_model_pusher.views import AuthorizationView
+from tests.authorization.asking import ask, declare
+from tests.boards import views
+from tests.boards.models import Board
+from tests.boards.serializers import BoardSerializer
+
+
+class TestViews:
+    def test_get_object_of_its_own(self, member, board):
+        class View(views.BoardViewSet):
+            def get_object(self):
+                return generics.get_object_or_404(Board, slug="no " + self.kwargs["pk"])
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    def test_initial_of_its_own(self, member, board):
+        class View(views.BoardViewSet):
+            def initial(self, request, *args, **kwargs):
+                super().initial(request, *args, **kwargs)
+                self.permission_denied(request)
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    def test_filter_backends(self, member, board):
+        class Nothing:
+            def filter_queryset(self, request, queryset, view):
+                return queryset.none()
+
+        class View(views.BoardViewSet):
+            filter_backends = [Nothing]
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    @pytest.mark.parametrize("status", [200, 404])
+    def test_a_retrieve_of_its_own_is_really_asked(self, member, board, status):
+        class View(views.BoardViewSet):
+            def retrieve(self, request, pk):
+                return Response(status=status)
+
+        declare(View)
+        answer = ask(member, f"private-boards.{board.pk}").status_code
+        assert answer == (200 if status == 200 else 403)
+
+    def test_a_cached_answer_to_one_is_none_to_another(self, member, board):
+        class View(views.OpenBoardViewSet):
+            permission_classes = [permissions.IsAuthenticated]
+
+            @method_decorator(cache_page(60))
+            def retrieve(self, request, pk):
+                return Response(status=200 if pk == str(board.pk) else 404)
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 200
+        other = Board.objects.create(owner=User.objects.create_user("bo"), slug="other")
+        assert ask(member, f"private-boards.{other.pk}").status_code == 403
+        assert ask(APIClient(), f"private-boards.{board.pk}").status_code == 403
+
+    def test_a_list_of_its_own_is_no_rule_unless_it_shows_the_queryset(self, member, board):
+        class View(views.BoardViewSet):
+            def list(self, request):
+                return Response([])
+
+        declare(View, "owners.{owner_id}")
+        declare(View, "of-owners.{owner_id}", lists_queryset=True)
+        assert ask(member, f"private-owners.{board.owner_id}").status_code == 403
+        assert ask(member, f"private-of-owners.{board.owner_id}").status_code == 200
+
+    def test_a_list_of_its_own_is_really_asked(self, member, board):
+        class View(views.BoardViewSet):
+            def list(self, request):
+                self.permission_denied(request)
+
+        declare(View, "owners.{owner_id}", lists_queryset=True)
+        assert ask(member, f"private-owners.{board.owner_id}").status_code == 403
+
+    def test_that_answers_no_get_of_the_kind_grants_nothing(self, member, board):
+        class Lists(generics.ListAPIView):
+            queryset = Board.objects.all()
+
+        class Writes(views.BoardViewSet):
+            http_method_names = ["post"]
+
+        declare(Lists)
+        declare(Writes, "written.{pk}")
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+        assert ask(member, f"private-written.{board.pk}").status_code == 403
+
+    def test_see_a_get_without_the_query_and_the_body_of_the_request(self, member, board):
+        seen = []
+
+        class View(views.BoardViewSet):
+            def get_queryset(self):
+                request = self.request
+                asked = (
+                    request.method,
+                    dict(request.query_params),
+                    dict(request.data),
+                    dict(request._request.POST),
+                )
+                as_whom = (request.headers["X-Tenant"], self.action, request.user.username)
+                seen.append(asked + as_whom)
+                return super().get_queryset()
+
+        declare(View)
+        data = {"socket_id": "1.2", "channel_name": f"private-boards.{board.pk}", "admin": "1"}
+        member.post("/pusher/auth?admin=1", data, headers={"X-Tenant": "reds"})
+        assert seen == [("GET", {}, {}, {}, "reds", "retrieve", "ada")]
+
+    def test_keep_what_middleware_attached(self, member, board, settings):
+        class View(views.BoardViewSet):
+            def get_queryset(self):
+                return super().get_queryset().filter(slug=self.request._request.tenant)
+
+        declare(View)
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.tenant_middleware"]
+        assert ask(member, f"private-boards.{board.pk}").status_code == 200
+
+    def test_are_not_throttled_as_a_get(self, member, board):
+        class Never(ScopedRateThrottle):
+            def allow_request(self, request, view):
+                return False
+
+            def wait(self):
+                return None
+
+        class View(views.BoardViewSet):
+            throttle_classes = [Never]
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 200
+
+    def test_with_a_dispatch_of_their_own_are_really_asked(self, member, board):
+        class View(views.BoardViewSet):
+            def dispatch(self, request, *args, **kwargs):
+                return HttpResponseForbidden()
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    @pytest.mark.parametrize("status", [200, 403])
+    def test_with_a_get_of_their_own_are_really_asked(self, member, board, status):
+        class View(generics.RetrieveAPIView):
+            queryset = Board.objects.all()
+            serializer_class = BoardSerializer
+
+            def get(self, request, *args, **kwargs):
+                return Response(status=status)
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == status
+
+    def test_know_how_the_user_was_authenticated(self, member, board):
+        seen = []
+
+        class View(views.BoardViewSet):
+            def get_queryset(self):
+                seen.append(type(self.request.successful_authenticator))
+                return super().get_queryset()
+
+        declare(View)
+        ask(member, f"private-boards.{board.pk}")
+        assert seen == [SessionAuthentication]
+
+    def test_that_list_another_model_grant_nothing(self, member, board):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                return User.objects.all()
+
+        declare(View, "boards")
+        assert ask(member, "private-boards").status_code == 403
+
+    def test_authenticate_by_themselves(self, member, ada, board):
+        class View(views.BoardViewSet):
+            authentication_classes = [TokenAuthentication]
+
+        declare(View)
+        channel = f"private-boards.{board.pk}"
+        assert ask(member, channel).status_code == 403  # the session is nobody there
+        headers = {"Authorization": f"Token {Token.objects.create(user=ada).key}"}
+        assert ask(Client(), channel, headers=headers).status_code == 200
+
+    @pytest.mark.parametrize("opaque", [False, True])
+    def test_with_a_session_do_not_take_the_user_of_a_token_for_one(self, ada, board, opaque):
+        class View(views.BoardViewSet):
+            authentication_classes = [SessionAuthentication]
+
+            if opaque:
+
+                def retrieve(self, request, pk):
+                    return super().retrieve(request, pk)
+
+        declare(View)
+        headers = {"Authorization": f"Token {Token.objects.create(user=ada).key}"}
+        channel = f"private-boards.{board.pk}"
+        assert ask(Client(), channel, headers=headers).status_code == 403
+        client = Client()
+        client.force_login(ada)
+        assert ask(client, channel).status_code == 200
+
+    def test_with_a_session_want_its_csrf_token_although_a_get_needs_none(
+        self, ada, board, monkeypatch
+    ):
+        monkeypatch.setattr(AuthorizationView, "authentication_classes", [TokenAuthentication])
+        declare(views.BoardViewSet)
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(ada)
+        client.cookies["csrftoken"] = "x" * 32
+        channel = f"private-boards.{board.pk}"
+        assert ask(client, channel).status_code == 403
+        assert ask(client, channel, headers={"X-CSRFToken": "x" * 32}).status_code == 200
+
+    def test_of_another_model_are_a_mistake_that_the_log_tells_of(self, member, board, caplog):
+        class Backend(PrivatePusherBackend):
+            serializer_class = BoardSerializer
+            channels = ["boards.{slug}"]
+            view_class = viewsets.ReadOnlyModelViewSet
+
+        Backend.view_class = type(
+            "Users", (viewsets.ReadOnlyModelViewSet,), {"queryset": User.objects.all()}
+        )
+        assert ask(member, f"private-boards.{board.slug}").status_code == 403
+        assert "not about a User" in caplog.text
+
+
+def tenant_middleware(get_response):
+    def middleware(request):
+        request.tenant = "plans"
+        return get_response(request)
+
+    return middleware
+
+
+class TestInactive:
+    def test_users_are_refused_whatever_let_them_through(self, ada, board):
+        declare(views.BoardViewSet)
+        client = APIClient()
+        client.force_authenticate(ada)
+        channel = f"private-boards.{board.pk}"
+        assert ask(client, channel).status_code == 200
+        ada.is_active = False
+        assert ask(client, channel).status_code == 403
+
+
+class TestListOfEverything:
+    def test_is_granted_before_there_is_anything(self, client):
+        declare(views.StaffBoardViewSet, "boards")
+        client.force_login(User.objects.create_user("sam", is_staff=True))
+        assert ask(client, "private-boards").status_code == 200
+
+    @pytest.mark.parametrize(
+        "narrow",
+        [
+            lambda queryset: queryset.filter(secret=False),
+            lambda queryset: queryset[:1],
+            lambda queryset: queryset.none(),
+            lambda queryset: queryset.exclude(secret=True),
+            lambda queryset: queryset.union(queryset),
+            lambda queryset: queryset.order_by("slug").distinct("slug"),
+            lambda queryset: queryset.extra(where=["0"]),
+            lambda queryset: list(queryset),
+        ],
+    )
+    def test_is_no_list_that_is_narrowed_in_any_way(self, member, narrow):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                return narrow(Board.objects.all())
+
+        declare(View, "boards")
+        assert ask(member, "private-boards").status_code == 403
+
+    def test_ends_as_soon_as_one_object_is_hidden(self, member, ada, board):
+        declare(views.BoardViewSet, "owners.{owner_id}")
+        channel = f"private-owners.{ada.pk}"
+        assert ask(member, channel).status_code == 200
+        Board.objects.create(owner=ada, slug="hidden", secret=True)
+        assert ask(member, channel).status_code == 403
