@@ -123,6 +123,28 @@ def test_a_view_with_a_list_of_its_own():
     assert found() == ["E013"]
 
 
+def test_a_permission_that_decides_by_object_about_a_list():
+    rule = {"view_class": None, "permission_classes": [views.IsReader]}
+    declare("boards.{pk}", "slugs.{slug}", **rule)
+    assert found() == []
+    declare("owners.{owner_id}", **rule)
+    assert found() == ["E013"]
+    declare("all", **rule | {"permission_classes": [permissions.IsAuthenticated & views.IsReader]})
+    assert found() == ["E013", "E013"]
+
+
+def test_a_list_whose_serializer_may_leave_objects_out():
+    class Serializer(BoardSerializer):
+        def to_representation(self, instance):
+            return {}
+
+    view = type("View", (views.BoardViewSet,), {"serializer_class": Serializer})
+    declare("owners.{owner_id}", view_class=view)
+    assert found() == ["E013"]
+    declare("their.{owner_id}", view_class=view, lists_queryset=True)
+    assert found() == ["E013"]
+
+
 class TestNoRule:
     def test_is_told_where_our_endpoint_decides(self, settings):
         declare("boards.{pk}", view_class=None)

@@ -29,6 +29,10 @@ from drf_model_pusher.users import display_name, user_id
 
 logger = logging.getLogger("drf_model_pusher")
 
+#: Users whose coming and going one user may be told of.
+#: https://pusher.com/docs/channels/using_channels/watchlist-events/
+MAX_WATCHLIST = 100
+
 
 class _OneFormat(DefaultContentNegotiation):
     """Answers in the view's only format, whatever a browser says that it likes best."""
@@ -116,7 +120,7 @@ class UserAuthenticationView(_PusherView):
         return {"name": display_name(request.user)}
 
     def get_watchlist(self, request: Request) -> list[str]:
-        """Return the ids of users whose coming and going this one is told of, 100 at most."""
+        """Return the ids of users whose coming and going this one is told of; 100 are taken."""
         return []
 
     # You should not need to override
@@ -129,8 +133,11 @@ class UserAuthenticationView(_PusherView):
         if is_inactive(request.user):
             raise _denied(Refused("the user is inactive"))
         data = {"id": user_id(request.user), "user_info": self.get_user_info(request)}
-        if watchlist := self.get_watchlist(request):
-            data["watchlist"] = [str(each) for each in watchlist]
+        if watchlist := list(self.get_watchlist(request)):
+            if len(watchlist) > MAX_WATCHLIST:
+                told = (data["id"], len(watchlist), MAX_WATCHLIST)
+                logger.warning("watchlist cut off user=%s users=%d limit=%d", *told)
+            data["watchlist"] = [str(each) for each in watchlist[:MAX_WATCHLIST]]
         text = encode_data(data)
         key, secret = app_settings.PUSHER_KEY, app_settings.PUSHER_SECRET
         auth = sign_user(key, secret, socket_id=socket_id, user_data=text)

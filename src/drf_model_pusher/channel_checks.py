@@ -32,6 +32,11 @@ _FIT = (
 
 _MISFIT = (models.DateTimeField,)
 
+_BY_OBJECT = (
+    "Name one object in the template, such as {pk}; or give the backend a `view_class`, whose list "
+    "decides, or a `has_channel_permission()`."
+)
+
 
 def check_channels(**kwargs: Any) -> list[CheckMessage]:
     """Check the templates and the rules of every backend."""
@@ -123,7 +128,8 @@ def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMes
                 "`lists_queryset = True`; or write a `has_channel_permission()`."
             )
         if backend.permission_classes is not None:
-            permission_rule(backend, fields)
+            own = permission_rule(backend, fields).problem()
+            problem, hint = (problem, hint) if problem else (own, _BY_OBJECT)
     except (DeclarationError, FieldDoesNotExist) as error:
         problem, hint = str(error), "A rule can only ask about fields of the database."
     if problem:

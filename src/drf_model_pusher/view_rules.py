@@ -6,9 +6,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
 
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from rest_framework import generics
 from rest_framework.request import Request
@@ -16,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from drf_model_pusher.lookups import is_unique, lookups_on, plain, view_model
-from drf_model_pusher.trusted import ask_about_objects, is_trusted_list
+from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
     from drf_model_pusher.rules import ChannelRules
@@ -71,8 +70,13 @@ class ViewRule:
             return None
         if not self.own_identity and ask_about_objects(view.permission_classes):
             return "a permission that decides by object cannot answer for a list of them"
-        if not self.lists_queryset and not is_trusted_list(view):
+        if self.lists_queryset:
+            return None
+        if not is_trusted_list(view):
             return f"{self.name} lists in a way of its own, and may not show its queryset"
+        # One that a method chooses is looked at when it is asked.
+        if view.serializer_class and not is_trusted_serializer(view.serializer_class):
+            return f"{self.name} has a serializer that may leave objects out of a list"
         return None
 
 
@@ -168,20 +172,6 @@ class _Objects(ReadOnlyModelViewSet[Any]):
 def _translate(model: type[Model], pin: str, value: Any, lookup: str) -> Any:
     """Return what the URL of an object holds, where the channel holds its primary key."""
     try:
-        objects = model._base_manager.filter(**{pin: value})
-        for found in objects.values_list(lookup, flat=True)[:1]:
-            return found
-        field: Any = model._meta.get_field(lookup)
-    except (ValueError, ValidationError, FieldDoesNotExist):
-        return value
-    # There is none. The view is asked for another that there may be, but is not the channel's: a
-    # look-up that cannot be would tell by its haste.
-    return next(filter(lambda each: _takes(field, each), (str(value), 0, UUID(int=0))), value)
-
-
-def _takes(field: Any, value: Any) -> bool:
-    try:
-        field.to_python(value)
-    except ValidationError:
-        return False
-    return True
+        return model._base_manager.filter(**{pin: value}).values_list(lookup, flat=True).first()
+    except (ValueError, ValidationError):
+        return None

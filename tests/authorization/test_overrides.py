@@ -3,7 +3,9 @@
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from rest_framework import generics, permissions, viewsets
+from django.http import Http404, HttpResponse
+from rest_framework import generics, pagination, permissions, serializers, viewsets
+from rest_framework.exceptions import NotAuthenticated, NotFound
 
 from drf_model_pusher.users import revoke
 from tests.authorization.asking import ask, declare
@@ -96,6 +98,48 @@ class TestMatchChannel:
         for kind in ("presence-", "private-encrypted-", "private-cache-"):
             assert ask(member, f"{kind}boards.{board.pk}").status_code == 403
 
+    @pytest.mark.parametrize("make", [int, str, lambda text: Board(pk=int(text)).pk])
+    def test_gives_any_value_that_a_look_up_takes(self, member, board, make):
+        declare(
+            views.BoardViewSet,
+            channels=None,
+            match_channel=lambda self, name: {"pk": make(name.rpartition(".")[2])},
+        )
+        stranger = Board.objects.create(owner=User.objects.create_user("eve"), slug="secret")
+        assert ask(member, f"private-boards.{board.pk}").status_code == 200
+        assert ask(member, f"private-boards.{stranger.pk}").status_code == 403
+
+    def test_gives_uuids_and_objects(self, member, ada, board):
+        task = Task.objects.create(board=board, text="tea")
+        stranger = Board.objects.create(owner=User.objects.create_user("eve"), slug="secret")
+        fields = {"pk": task.pk, "board": board}
+
+        class View(viewsets.ReadOnlyModelViewSet):
+            queryset = Task.objects.all()
+            serializer_class = TaskSerializer
+
+        declare(
+            View,
+            channels=None,
+            serializer_class=TaskSerializer,
+            match_channel=lambda self, name: fields,
+        )
+        assert ask(member, "private-tasks").status_code == 200
+        # Two boards look alike as text; they are not one.
+        fields["board"] = type("Board", (), {"__str__": lambda self: str(board)})()
+        assert ask(member, "private-tasks").status_code == 403
+        fields["board"] = stranger
+        assert ask(member, "private-tasks").status_code == 403
+
+    def test_gives_numbers_to_the_name_of_a_list(self, member, ada, board):
+        declare(
+            views.BoardViewSet,
+            channels=None,
+            match_channel=lambda self, name: {"owner_id": int(name.rpartition(".")[2])},
+        )
+        assert ask(member, f"private-owners.{ada.pk}").status_code == 200
+        assert ask(member, f"private-owners.{ada.pk + 1}").status_code == 403
+
 
 class TestRevoke:
     def test_reaches_a_user_who_is_deleted_afterwards(
@@ -120,3 +164,101 @@ class TestRevoke:
         with django_capture_on_commit_callbacks(execute=True):
             revoke(ada)
         assert f"connections not ended user={ada.pk}" in caplog.text
+
+
+class TestRendering:
+    """A GET is more than its object: the subscription is granted if all of it is."""
+
+    @pytest.mark.parametrize("error", [PermissionDenied, Http404, NotFound, NotAuthenticated])
+    def test_a_serializer_that_refuses_is_heard(self, member, board, error):
+        class Serializer(BoardSerializer):
+            def to_representation(self, instance):
+                raise error
+
+        declare(type("View", (views.BoardViewSet,), {"serializer_class": Serializer}))
+        assert member.get(f"/boards/{board.pk}/").status_code == 200
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    def test_a_field_that_refuses_is_heard(self, member, board):
+        class Serializer(BoardSerializer):
+            secret = serializers.SerializerMethodField()
+
+            class Meta(BoardSerializer.Meta):
+                fields = ["id", "secret"]
+
+            def get_secret(self, instance):
+                raise PermissionDenied
+
+        declare(type("View", (views.BoardViewSet,), {"serializer_class": Serializer}))
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    def test_it_is_made_once(self, member, board, django_assert_num_queries):
+        made = []
+
+        class View(views.BoardViewSet):
+            def retrieve(self, request, *args, **kwargs):
+                made.append(self.action)
+                return super().retrieve(request, *args, **kwargs)
+
+        declare(View)
+        with django_assert_num_queries(3):  # session, user, board
+            assert ask(member, f"private-boards.{board.pk}").status_code == 200
+        assert made == ["retrieve"]
+
+    def test_a_dispatch_that_asks_nobody_grants_nothing(self, member, board):
+        class View(views.BoardViewSet):
+            def dispatch(self, request, *args, **kwargs):
+                return HttpResponse()
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    @pytest.mark.parametrize("method", ["to_representation", "many_init"])
+    def test_a_list_whose_serializer_may_leave_objects_out_grants_nothing(
+        self, client, board, method
+    ):
+        def nothing(self, *args, **kwargs):
+            raise AssertionError("it is not even asked")
+
+        class View(viewsets.ReadOnlyModelViewSet):
+            queryset = Board.objects.all()
+            permission_classes = ()
+            serializer_class = type("Serializer", (BoardSerializer,), {method: nothing})
+
+        declare(View, "all")
+        assert ask(client, "private-all").status_code == 403
+
+    def test_a_list_serializer_of_its_own_grants_nothing(self, client, board):
+        class Some(serializers.ListSerializer):
+            def to_representation(self, data):
+                return []
+
+        class Serializer(BoardSerializer):
+            class Meta(BoardSerializer.Meta):
+                list_serializer_class = Some
+
+        class View(views.OpenBoardViewSet):
+            def get_serializer_class(self):
+                return Serializer
+
+        declare(View, "all")
+        declare(View, "said", lists_queryset=True)
+        assert ask(client, "private-all").status_code == 403
+        assert ask(client, "private-said").status_code == 200
+
+    def test_a_pagination_of_its_own_grants_nothing(self, client, board):
+        class Some(pagination.PageNumberPagination):
+            def paginate_queryset(self, queryset, request, view=None):
+                return []
+
+        declare(type("View", (views.OpenBoardViewSet,), {"pagination_class": Some}), "all")
+        assert ask(client, "private-all").status_code == 403
+
+    @pytest.mark.parametrize("paginator", [pagination.LimitOffsetPagination, None])
+    def test_a_list_that_is_drfs_own_is_not_rendered(
+        self, client, board, paginator, django_assert_num_queries
+    ):
+        attributes = {"pagination_class": paginator}
+        declare(type("View", (views.OpenBoardViewSet,), attributes), "owners.{owner_id}")
+        with django_assert_num_queries(0):
+            assert ask(client, f"private-owners.{board.owner_id}").status_code == 200

@@ -2,6 +2,8 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework import permissions
 
 from drf_model_pusher.backends import (
@@ -20,14 +22,6 @@ class TestRefusal:
         settings.DEBUG = True
         assert "BoardViewSet" in ask(member, channel).json()["detail"]
         assert "no backend" in ask(member, "private-x").json()["detail"]
-
-    def test_costs_as_many_queries_for_absent_as_for_forbidden(
-        self, member, boards, django_assert_num_queries
-    ):
-        other = Board.objects.create(owner=User.objects.create_user("bo"), slug="other")
-        for pk in (other.pk, 999):
-            with django_assert_num_queries(3):
-                ask(member, f"private-boards.{pk}")
 
     def test_of_one_backend_is_the_refusal_of_all_that_share_the_name(self, member, board, boards):
         class Others(PrivatePusherBackend):
@@ -97,3 +91,75 @@ class TestRefusal:
 
         Board.objects.create(owner=ada, slug="1.tasks")
         assert ask(member, "private-boards.1.tasks").status_code == 403
+
+
+class TestCosts:
+    """What is absent, hidden or forbidden costs the same: nobody learns by counting which it is."""
+
+    @pytest.fixture
+    def others(self, ada):
+        """Boards of somebody else: the one is hidden by a queryset and refused by a permission."""
+        bo = User.objects.create_user("bo")
+        return [Board.objects.create(owner=bo, slug=slug) for slug in ("other", "third")]
+
+    @pytest.fixture
+    def counted(self, member, others):
+        def counted(template):
+            """Queries for a board that is refused and for one that is not there."""
+            counts = set()
+            for board in (*others, Board(pk=999, slug="absent", owner_id=999)):
+                name = "private-" + template.format_map({**vars(board), "pk": board.pk})
+                with CaptureQueriesContext(connection) as queries:
+                    assert ask(member, name).status_code == 403
+                counts.add(len(queries))
+            return counts
+
+        return counted
+
+    class Mixed(views.BoardByPermissionViewSet):
+        """The queryset hides some, the permission refuses others."""
+
+        permission_classes = [permissions.IsAuthenticated & views.IsReader]
+
+        def get_queryset(self):
+            return Board.objects.exclude(slug="third")
+
+    class Owned(permissions.BasePermission):
+        """Asks for what the object belongs to."""
+
+        def has_object_permission(self, request, view, obj):
+            return obj.owner == request.user and obj.members.exists()
+
+    def test_where_the_queryset_decides(self, counted):
+        declare(views.BoardViewSet)
+        assert counted("boards.{pk}") == {3}
+
+    def test_where_a_permission_decides(self, counted):
+        declare(views.BoardByPermissionViewSet)
+        assert counted("boards.{pk}") == {5}  # session, user, board, permission, another board
+
+    def test_where_both_do(self, counted):
+        declare(self.Mixed)
+        assert counted("boards.{pk}") == {5}
+
+    def test_where_a_permission_asks_for_what_belongs_to_the_object(self, counted):
+        declare(permission_classes=[self.Owned])
+        assert len(counted("boards.{pk}")) == 1
+
+    def test_where_permissions_of_the_backend_decide(self, counted):
+        declare(None, "boards.{slug}", permission_classes=[views.IsReader])
+        assert counted("boards.{slug}") == {5}
+
+    def test_where_the_key_has_to_be_translated_for_the_view(self, counted):
+        declare(views.BoardBySlugView)
+        assert counted("boards.{pk}") == {4}
+
+    def test_where_a_list_decides(self, counted):
+        declare(views.BoardViewSet, "owners.{owner_id}")
+        assert counted("owners.{owner_id}") == {3}
+
+    @pytest.mark.parametrize("pk", [None, 999])
+    def test_who_may_nothing_makes_no_query(self, client, board, pk, django_assert_num_queries):
+        declare(self.Mixed)
+        with django_assert_num_queries(0):
+            assert ask(client, f"private-boards.{pk or board.pk}").status_code == 403

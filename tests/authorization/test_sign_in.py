@@ -30,6 +30,16 @@ class TestSignIn:
         data = json.loads(self.sign_in(member).json()["user_data"])
         assert (data["user_info"], data["watchlist"]) == ({"x": 1}, ["7", "8"])
 
+    @pytest.mark.parametrize(("number", "warned"), [(100, False), (101, True)])
+    def test_takes_the_first_hundred_of_a_watchlist(
+        self, member, ada, monkeypatch, caplog, number, warned
+    ):
+        wanted = [str(each) for each in range(number)]
+        monkeypatch.setattr(UserAuthenticationView, "get_watchlist", lambda self, request: wanted)
+        data = json.loads(self.sign_in(member).json()["user_data"])
+        assert data["watchlist"] == wanted[:100]
+        assert (f"watchlist cut off user={ada.pk} users=101 limit=100" in caplog.text) is warned
+
     def test_is_not_for_anybody(self, client):
         assert self.sign_in(client).status_code == 403
 
