@@ -11,7 +11,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import is_valid_socket_id
 from drf_model_pusher.exceptions import InvalidUserError
 from drf_model_pusher.pushing import encode_data
-from drf_model_pusher.refusals import Refused, is_inactive, refusing
+from drf_model_pusher.refusals import Refused, Refusing, is_inactive
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 from drf_model_pusher.signing import sign_channel
@@ -45,7 +45,7 @@ class Doorkeeper:
         backend, reader = self._find(channel)
         data = None
         if ChannelKind.of(channel) is ChannelKind.PRESENCE:
-            with refusing(f"{type(backend).__qualname__}.get_presence_data()"):
+            with Refusing(f"{type(backend).__qualname__}.get_presence_data()"):
                 data = presence_data(backend, reader)
         key, secret = app_settings.PUSHER_KEY, app_settings.PUSHER_SECRET
         answer = {
@@ -56,7 +56,7 @@ class Doorkeeper:
         if data is not None:
             answer["channel_data"] = data
         if ChannelKind.of(channel) is ChannelKind.ENCRYPTED:
-            with refusing(type(backend).__qualname__, queries=False):
+            with Refusing(type(backend).__qualname__, queries=False):
                 answer["shared_secret"] = encryption.secret_for(socket_id, channel)
         return answer
 
@@ -69,9 +69,7 @@ class Doorkeeper:
         if not is_valid_name(channel) or ChannelKind.of(channel) is ChannelKind.PUBLIC:
             raise Refused("only private, presence and encrypted channels are authorized")
         granted = [
-            (backend, self._ask(backend, channel, fields))
-            for backend in (backend_class() for backend_class in registry)
-            for fields in _readings(backend, channel)
+            (backend, self._ask(backend, channel, fields)) for backend, fields in _readings(channel)
         ]
         if not granted:
             raise Refused("no backend answers for it: see `channels` and `match_channel()`")
@@ -99,7 +97,7 @@ class Doorkeeper:
         if is_inactive(self._request.user):
             raise Refused("the user is inactive")
         source = f"{type(backend).__qualname__}.has_channel_permission()"
-        with refusing(source):
+        with Refusing(source):
             answer = backend.has_channel_permission(self._request, channel, **fields)
         # Not merely true: an async method, or a class that is no answer yet, is an object as well.
         if answer is not True:
@@ -111,7 +109,7 @@ class Doorkeeper:
         backend: ChannelRules,
         fields: Mapping[str, Any],
     ) -> Request:
-        with refusing(type(backend).__qualname__):
+        with Refusing(type(backend).__qualname__):
             rule = make_rule(backend, fields)
             known = self._answers.get(rule)
         if known is None:
@@ -125,9 +123,14 @@ class Doorkeeper:
         return known
 
 
-def _readings(backend: ChannelRules, channel: str) -> list[Mapping[str, Any]]:
-    with refusing(f"{type(backend).__qualname__}", queries=backend.matches_by_itself()):
-        return backend.readings(channel)
+def _readings(channel: str) -> list[tuple[ChannelRules, Mapping[str, Any]]]:
+    """Return every way in which backends can understand a channel name."""
+    found: list[tuple[ChannelRules, Mapping[str, Any]]] = []
+    for backend_class in registry:
+        backend = backend_class()
+        with Refusing(backend_class.__qualname__, queries=backend.matches_by_itself()):
+            found += [(backend, fields) for fields in backend.readings(channel)]
+    return found
 
 
 def presence_data(backend: ChannelRules, request: Request) -> str:

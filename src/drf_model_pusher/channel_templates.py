@@ -66,10 +66,11 @@ class ChannelTemplate:
 
     def match(self, name: str) -> dict[str, str] | None:
         """Return the fields that make the template into this name, or None for another's name."""
-        if not is_valid_name(name) or not self._keeps_its_kind(name):
-            return None
+        # The pattern first: most names are others'.
         found = self._pattern.match(name)
-        return found and dict(zip(self.fields, found.groups(), strict=True))
+        if found is None or not is_valid_name(name) or not self._keeps_its_kind(name):
+            return None
+        return dict(zip(self.fields, found.groups(), strict=True))
 
     def overlaps(self, other: ChannelTemplate) -> bool:
         """Say whether some name may match both templates."""

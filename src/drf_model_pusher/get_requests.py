@@ -25,9 +25,9 @@ def as_get(request: HttpRequest, topic: str) -> HttpRequest:
     get.content_type, get.content_params = "", {}
     # No two questions share an address, so that a cached answer to one is none to another.
     get.path = get.path_info = f"{request.path_info}/{topic}"
-    body = ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_CONTENT_ENCODING")
-    get.META = {key: value for key, value in request.META.items() if key not in body}
-    get.META |= {"REQUEST_METHOD": "GET", "QUERY_STRING": "", "PATH_INFO": get.path}
+    get.META = {**request.META, "REQUEST_METHOD": "GET", "QUERY_STRING": "", "PATH_INFO": get.path}
+    for header in ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_CONTENT_ENCODING"):
+        get.META.pop(header, None)
     return get  # type: ignore[no-any-return]
 
 

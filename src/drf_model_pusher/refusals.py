@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -40,51 +39,51 @@ def is_inactive(user: Any) -> bool:
     return getattr(user, "is_authenticated", False) and not getattr(user, "is_active", True)
 
 
-@contextmanager
-def refusing(source: str, *, queries: bool = True) -> Iterator[None]:
-    """Let code of the project speak: whatever it raises is a refusal, and stays one.
+class Refusing:
+    """Lets code of the project speak: whatever it raises is a refusal, and stays one.
 
     What was not meant as an answer is logged, with its class and its place. Its text is not: that
-    may repeat what is in the database. Nor does it leave a broken transaction to what comes next.
+    may repeat what is in the database. Nor does it leave a broken transaction to what comes next:
+    DRF marks those of ``ATOMIC_REQUESTS`` as broken when a view answers with an error, and then no
+    other channel could be asked about.
 
-    Args:
-        source: Whose code it is.
-        queries: Whether it may ask the database.
-
-    Raises:
-        Refused: It has said no, or broken down.
-        SettingError: A setting does not fit, which is not the fault of one channel.
+    It raises ``Refused``; and ``SettingError``, for which no single channel is to blame.
     """
-    try:
-        with _savepoints() if queries else nullcontext():
-            yield
-    except (Refused, SettingError):
-        raise
-    except ModelPusherException as error:  # our own words
-        logger.error("authorization broke down source=%s error=%s", source, error)  # noqa: TRY400
-        raise Refused(f"{source}: {error}") from error
-    except _ANSWERS as error:
-        raise Refused(f"{source}: {error!r}") from error
-    except Exception as error:
-        told = (source, type(error).__name__, _place(error))
-        logger.error("authorization broke down source=%s error=%s at=%s", *told)  # noqa: TRY400
-        raise Refused(f"{source} raised {told[1]} at {told[2]}") from error
+
+    def __init__(self, source: str, *, queries: bool = True) -> None:
+        self._source = source
+        self._queries = queries
+
+    def __enter__(self) -> None:
+        # Written out, not @contextmanager: each channel passes here several times.
+        self._savepoints = _savepoints() if self._queries else ()
+        for savepoint in self._savepoints:
+            savepoint.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
+    ) -> None:
+        for savepoint in reversed(self._savepoints):
+            savepoint.__exit__(kind, error, trace)
+        if not isinstance(error, Exception) or isinstance(error, (Refused, SettingError)):
+            return
+        if isinstance(error, _ANSWERS):
+            raise Refused(f"{self._source}: {error!r}") from error
+        # Errors of our own say what to do, in our words.
+        told = str(error) if isinstance(error, ModelPusherException) else _class_and_place(error)
+        logger.error("authorization broke down source=%s error=%s", self._source, told)
+        raise Refused(f"{self._source}: {told}") from error
 
 
-@contextmanager
-def _savepoints() -> Iterator[None]:
-    """Undo what a refusal does to the request's own transactions.
-
-    DRF marks those of ``ATOMIC_REQUESTS`` as broken when a view answers with an error: after the
-    first channel that is refused, no other could be asked about.
-    """
-    with ExitStack() as stack:
-        for connection in connections.all(initialized_only=True):
-            if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
-                stack.enter_context(transaction.atomic(using=connection.alias))
-        yield
+def _savepoints() -> Sequence[transaction.Atomic]:
+    """Return a savepoint for each of the request's own transactions."""
+    return [
+        transaction.atomic(using=connection.alias)
+        for connection in connections.all(initialized_only=True)
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block
+    ]
 
 
-def _place(error: Exception) -> str:
+def _class_and_place(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+    return f"{type(error).__name__} at {frame.filename}:{frame.lineno}"

@@ -26,7 +26,7 @@ from rest_framework.viewsets import ViewSetMixin
 from drf_model_pusher.channel_templates import value_of
 from drf_model_pusher.get_requests import as_get, as_sent
 from drf_model_pusher.lookups import same
-from drf_model_pusher.refusals import Refused, is_inactive, refusing
+from drf_model_pusher.refusals import Refused, Refusing, is_inactive
 from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 from drf_model_pusher.view_rules import ViewRule
 
@@ -67,11 +67,11 @@ def ask(rule: ViewRule, asking: Request) -> Request:
         raise Refused(problem)
     question = _Question(rule=rule, asking=asking)
     try:
-        with refusing(rule.name):
+        with Refusing(rule.name):
             _get(question)
             _check_subject(question)
     except Refused:
-        with suppress(Refused), refusing(rule.name):
+        with suppress(Refused), Refusing(rule.name):
             _spend_as_much(question)
         raise
     request: Request = question.view.request
