@@ -67,10 +67,11 @@ class Refusing:
             savepoint.__exit__(kind, error, trace)
         if not isinstance(error, Exception) or isinstance(error, (Refused, SettingError)):
             return
-        if isinstance(error, _ANSWERS):
-            raise Refused(f"{self._source}: {error!r}") from error
         # Errors of our own say what to do, in our words.
-        told = str(error) if isinstance(error, ModelPusherException) else _class_and_place(error)
+        is_own = isinstance(error, ModelPusherException)
+        if isinstance(error, _ANSWERS) and not is_own:
+            raise Refused(f"{self._source}: {error!r}") from error
+        told = str(error) if is_own else _class_and_place(error)
         logger.error("authorization broke down source=%s error=%s", self._source, told)
         raise Refused(f"{self._source}: {told}") from error
 
