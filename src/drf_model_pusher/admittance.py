@@ -14,9 +14,9 @@ from drf_model_pusher.authorization import Doorkeeper
 from drf_model_pusher.authorization_views import AuthorizationView
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.exceptions import ModelPusherException
+from drf_model_pusher.refusals import Refused
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
-from drf_model_pusher.view_rules import Refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

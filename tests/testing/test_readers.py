@@ -60,7 +60,7 @@ class TestSubscriptions:
         declare()
         message = failure(assert_may_subscribe, bob, f"private-boards.{board.pk}")
         assert message.startswith(f"user bob may not subscribe to 'private-boards.{board.pk}': ")
-        assert "BoardViewSet: Http404" in message
+        assert "BoardViewSet answers 404" in message
         assert "no backend answers for it" in failure(assert_may_subscribe, bob, "private-x.1")
         assert "nobody may not" in failure(assert_may_subscribe, None, f"private-boards.{board.pk}")
 

@@ -99,7 +99,7 @@ def _refusal(user: Any, channel: str) -> str | None:
     """Return why a user may not subscribe, or None."""
     from drf_model_pusher.authorization import Doorkeeper
     from drf_model_pusher.authorization_views import AuthorizationView
-    from drf_model_pusher.view_rules import Refused
+    from drf_model_pusher.refusals import Refused
 
     try:
         check_name(channel)
