@@ -70,7 +70,7 @@ class Refusing:
         # Errors of our own say what to do, in our words.
         is_own = isinstance(error, ModelPusherException)
         if isinstance(error, _ANSWERS) and not is_own:
-            raise Refused(f"{self._source}: {error!r}") from error
+            raise Refused(f"{self._source}: {type(error).__name__}") from error
         told = str(error) if is_own else _class_and_place(error)
         logger.error("authorization broke down source=%s error=%s", self._source, told)
         raise Refused(f"{self._source}: {told}") from error
