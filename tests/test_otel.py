@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -13,6 +14,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from drf_model_pusher.delivery import BackgroundDelivery, InlineDelivery, get_delivery
+from drf_model_pusher.delivery.jobs import work
+from drf_model_pusher.delivery.messages import write_message
+from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.otel import instrument, uninstrument
@@ -146,6 +150,14 @@ def test_latency_covers_the_wait_and_the_retries(telemetry, pusher_api, backgrou
     assert latency.count == 1
     # The pause between two tries is at least a quarter of a second.
     assert latency.sum > sum(point.sum for point in durations) + 0.2
+
+
+def test_latency_covers_the_time_in_a_queue(telemetry, pusher_api):
+    since = time.time() - 5
+    message = write_message([Waiting(event=event(), since=since)], since=since)
+    assert work(message, may_wait=True) is None
+    (latency,) = telemetry.points("drf_model_pusher.delivery.latency")
+    assert 5 <= latency.sum < 60
 
 
 def test_where_the_commit_is_not_known_no_latency_is_made_up(telemetry, pusher_api):

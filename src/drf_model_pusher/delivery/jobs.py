@@ -56,7 +56,12 @@ def work(message: Message, *, may_wait: bool) -> Again | None:
         ProviderError: Events did not leave and will not be tried again, being older than
             ``DRF_MODEL_PUSHER_RETRY_SECONDS`` or because the queue cannot; they have failed.
     """
-    groups = by_provider(_settled(read_message(message)))
+    entries = read_message(message)
+    # The message's clock is the world's, that of what waits is this process's.
+    since = time.monotonic() - max(0.0, time.time() - message["since"])
+    for entry in entries:
+        entry.since = since
+    groups = by_provider(_settled(entries))
     setbacks = [(group, setback) for group in groups if (setback := attempt(group))]
     if not setbacks:
         return None
