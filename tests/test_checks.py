@@ -4,7 +4,12 @@ from types import SimpleNamespace
 import pytest
 from django.core.checks import run_checks
 
-from drf_model_pusher.checks import check_settings, check_threads
+from drf_model_pusher.checks import (
+    check_backends,
+    check_occupancy,
+    check_settings,
+    check_threads,
+)
 from drf_model_pusher.conf import app_settings, setting_names
 
 
@@ -80,15 +85,129 @@ class TestSettings:
         settings.PUSHER_APP_ID = "my-app"
         assert ids(check_settings()) == ["E004"]
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("PUSHER_KEY", "two words"),
+            ("PUSHER_KEY", '"quoted"'),
+            ("PUSHER_KEY", "key:secret"),
+            ("PUSHER_SECRET", "secret\n"),
+            ("PUSHER_SECRET", "'secret'"),
+            ("PUSHER_CLUSTER", "https://api-eu.pusher.com"),
+            ("PUSHER_CLUSTER", "eu "),
+            ("PUSHER_HOST", "soketi .internal"),
+            ("PUSHER_APP_ID", " 3"),
+        ],
+    )
+    def test_what_was_copied_along_with_a_credential(self, settings, name, value):
+        setattr(settings, name, value)
+        (error,) = check_settings()
+        assert (error.id, name in error.msg) == ("drf_model_pusher.E020", True)
+        assert (value in error.msg + error.hint, error.hint.startswith(name)) == (False, True)
+
+    @pytest.mark.parametrize("value", ["app-key", "a/b+c==", "key_1.2"])
+    def test_credentials_of_other_servers_may_be_words(self, settings, value):
+        settings.PUSHER_SECRET = value
+        settings.PUSHER_KEY = value.replace("/", "-")
+        assert check_settings() == []
+
+    def test_a_setting_that_there_is_not(self, settings):
+        settings.DRF_MODEL_PUSHER_DELIVRY = "drf_model_pusher.delivery.InlineDelivery"
+        settings.DRF_MODEL_PUSHER_XYZ = 1
+        near, far = check_settings()
+        assert (near.id, near.hint) == ("drf_model_pusher.W020", "Write DRF_MODEL_PUSHER_DELIVERY.")
+        assert "no setting DRF_MODEL_PUSHER_XYZ" in far.msg
+
+    def test_a_path_into_an_app_that_is_not_installed(self, settings):
+        path = "drf_model_pusher.outbox.delivery.OutboxDelivery"
+        settings.DRF_MODEL_PUSHER_DELIVERY = path
+        settings.INSTALLED_APPS = [
+            app for app in settings.INSTALLED_APPS if not app.startswith("drf_model_pusher.outbox")
+        ]
+        (error,) = check_settings()
+        assert (error.id, path in error.msg) == ("drf_model_pusher.E021", True)
+        assert error.hint == 'INSTALLED_APPS += ["drf_model_pusher.outbox"]'
+
+    def test_a_module_that_raises_is_an_error_and_no_crash(self, settings, tmp_path, monkeypatch):
+        (tmp_path / "broken_provider.py").write_text("raise RuntimeError('not today')")
+        monkeypatch.syspath_prepend(tmp_path)
+        settings.DRF_MODEL_PUSHER_PROVIDER = "broken_provider.Provider"
+        (error,) = check_settings()
+        assert (error.id, "not today" in error.msg) == ("drf_model_pusher.E002", True)
+
+    def test_a_class_that_lacks_its_method(self, settings):
+        settings.DRF_MODEL_PUSHER_PROVIDER = "drf_model_pusher.providers.BaseProvider"
+        (error,) = check_settings()
+        assert (error.id, "lacks trigger()" in error.msg) == ("drf_model_pusher.E002", True)
+
+    @pytest.mark.parametrize(
+        "name", ["DRF_MODEL_PUSHER_DISABLED", "DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED"]
+    )
+    def test_what_meant_something_else_in_0_2_0_is_named(self, settings, name):
+        setattr(settings, name, "False")
+        (error,) = check_settings()
+        assert "0.2.0 took every value that counts as true" in error.hint
+
+
+class TestBackends:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("provider_class", "drf_model_pusher.providers.ConsoleProvider"),
+            ("provider_class", int),
+            ("serializer_class", "tests.shop.serializers.OrderSerializer"),
+            ("oversize", "reference"),
+            ("delete_data", True),
+            ("conflate", "yes"),
+        ],
+    )
+    def test_an_attribute_that_means_nothing(self, own_registry, name, value):
+        from drf_model_pusher.backends import PusherBackend
+        from tests.shop.models import Order
+
+        meta = type("Meta", (), {"model": Order})
+        backend = type("Wrong", (PusherBackend,), {name: value, "Meta": meta})
+        (error,) = check_backends()
+        assert (error.id, error.obj) == ("drf_model_pusher.E024", backend)
+        assert (name in error.msg, error.hint.startswith(f"`{name}` is ")) == (True, True)
+
+    def test_good_ones_are_silent(self, own_registry):
+        from drf_model_pusher.backends import PusherBackend
+        from drf_model_pusher.providers import ConsoleProvider
+        from tests.shop.serializers import OrderSerializer
+
+        class Good(PusherBackend):
+            serializer_class = OrderSerializer
+            provider_class = ConsoleProvider
+            oversize, delete_data, conflate = "drop", "key", True
+
+        assert check_backends() == []
+
+
+class TestOlderKey:
+    def test_its_cache_must_be_shared(self, settings):
+        settings.PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64 = (
+            "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
+        )
+        (warning,) = check_occupancy()
+        assert (warning.id, "keys" in warning.msg) == ("drf_model_pusher.W001", True)
+
 
 class TestThreads:
     @pytest.mark.parametrize(
         ("options", "warned"),
         [({}, ["W003"]), ({"enable-threads": True}, []), ({"threads": b"2"}, [])],
     )
-    def test_uwsgi_without_threads_is_a_warning(self, monkeypatch, options, warned):
+    def test_uwsgi_without_threads_is_a_warning(self, monkeypatch, settings, options, warned):
         monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+        del settings.DRF_MODEL_PUSHER_DELIVERY
         assert ids(check_threads()) == warned
+
+    @pytest.mark.parametrize("path", ["drf_model_pusher.delivery.InlineDelivery", "nowhere.X"])
+    def test_a_delivery_without_a_thread_needs_none(self, monkeypatch, settings, path):
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}))
+        settings.DRF_MODEL_PUSHER_DELIVERY = path
+        assert check_threads() == []
 
     def test_other_servers_are_fine(self):
         assert check_threads() == []

@@ -143,6 +143,27 @@ def test_what_a_page_builds_pushes(page, events, tmp_path):
     assert result.stdout.splitlines()[-1:] == [repr(events)], result.stderr
 
 
+# What the page's views are routed to, as its reader would; a warning is a false alarm.
+ROUTE = """
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+from orders.views import OrderViewSet
+import urls
+router = SimpleRouter()
+router.register("orders", OrderViewSet)
+urls.urlpatterns += [*router.urls, path("pusher/", include("drf_model_pusher.urls"))]
+from drf_model_pusher.routes import routed_views
+assert OrderViewSet in [view.view_class for view in routed_views()]
+call_command("check", fail_level="WARNING")
+"""
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/testing.md"])
+def test_no_check_warns_whoever_follows_a_page(page, tmp_path):
+    result = run(tmp_path, ROOT / page, ROUTE)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
@@ -156,7 +177,7 @@ def test_the_settings_page_names_every_setting():
 
 
 def test_the_settings_page_names_every_check():
-    modules = ["checks.py", "channel_checks.py"]
+    modules = ["checks.py", "channel_checks.py", "view_checks.py", "leak_checks.py"]
     source = "".join((PACKAGE / module).read_text() for module in modules)
     page = (ROOT / "docs/settings.md").read_text()
     ids = set(re.findall(r'id="drf_model_pusher\.([EW]\d{3})"', source))

@@ -19,12 +19,22 @@ class DrfModelPusherConfig(AppConfig):
         """Import the backends of every installed app."""
         from drf_model_pusher import log
         from drf_model_pusher.channel_checks import check_channels
-        from drf_model_pusher.checks import check_occupancy, check_settings, check_threads
+        from drf_model_pusher.checks import (
+            check_backends,
+            check_occupancy,
+            check_settings,
+            check_threads,
+        )
+        from drf_model_pusher.leak_checks import check_leaks
+        from drf_model_pusher.view_checks import check_views
 
         register(check_settings)
+        register(check_backends)
         register(check_threads)
         register(check_occupancy)
         register(check_channels)
+        register(check_views)
+        register(check_leaks)
         log.connect()
         file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
         autodiscover_modules(file.removesuffix(".py").replace("/", "."))

@@ -1,33 +1,62 @@
-"""System checks: what is wrong with the project's settings, and what to write instead."""
+"""System checks: what is wrong with the project's settings, and what to write instead.
+
+None of them asks the database or raises.
+"""
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
-from django.core.cache import InvalidCacheBackendError, caches
+from django.core.cache import caches
 from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
-from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
+from rest_framework.serializers import BaseSerializer
 
 from drf_model_pusher.conf import app_settings, setting_names
-from drf_model_pusher.delivery import BaseDelivery
+from drf_model_pusher.delivery import BackgroundDelivery, BaseDelivery
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.providers import BaseProvider, PusherProvider
+from drf_model_pusher.registry import registry
+from drf_model_pusher.routes import callbacks
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
+
+#: What settings of 0.2.0 meant, where that was something else.
+_MEANT = dict.fromkeys(
+    ("DRF_MODEL_PUSHER_DISABLED", "DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED"),
+    ' 0.2.0 took every value that counts as true, the text "False" too.',
+)
+
+#: Deliveries and providers that need an app, by the beginnings of their paths.
+_APPS = ("drf_model_pusher.outbox", "drf_model_pusher.server")
+
+#: What cannot be right, each with what it should be.
+_WELL_FORMED = {
+    "PUSHER_APP_ID": (r"\S+", "the number of the app"),
+    "PUSHER_KEY": (r"[^\s:/?&\"']+", "the app's key, without blanks, quotes or colons"),
+    "PUSHER_SECRET": (r"[^\s\"']+", "the app's secret, without blanks or quotes"),
+    "PUSHER_CLUSTER": (r"[a-zA-Z0-9-]+", 'the short name of a cluster, such as "eu"'),
+    "PUSHER_HOST": (r"\S*", "a host name alone"),
+}
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Check each setting by itself, then the classes and credentials that settings name."""
-    wrong = list(_wrong_values())
+    wrong = [*_wrong_values(), *_unknown_settings()]
     # What builds on wrong values would only repeat them.
-    return wrong or [*_wrong_classes(), *_missing_credentials()]
+    if any(message.id == "drf_model_pusher.E001" for message in wrong):
+        return wrong
+    return [*wrong, *_wrong_classes(), *_missing_credentials()]
 
 
 def _wrong_values() -> Iterator[CheckMessage]:
@@ -35,7 +64,20 @@ def _wrong_values() -> Iterator[CheckMessage]:
         try:
             getattr(app_settings, name)
         except SettingError as error:
-            yield Error(error.message, hint=error.hint, id="drf_model_pusher.E001")
+            hint = error.hint + _MEANT.get(name, "")
+            yield Error(error.message, hint=hint, id="drf_model_pusher.E001")
+
+
+def _unknown_settings() -> Iterator[CheckMessage]:
+    known = setting_names()
+    for name in dir(settings):
+        if name.startswith("DRF_MODEL_PUSHER_") and name not in known:
+            close = get_close_matches(name, known, 1)
+            yield Warning(
+                f"There is no setting {name}, so that it changes nothing.",
+                hint=f"Write {close[0]}." if close else "Remove it: see the settings in the docs.",
+                id="drf_model_pusher.W020",
+            )
 
 
 def _wrong_classes() -> Iterator[CheckMessage]:
@@ -44,21 +86,31 @@ def _wrong_classes() -> Iterator[CheckMessage]:
         ("DRF_MODEL_PUSHER_DELIVERY", BaseDelivery),
     ):
         path = getattr(app_settings, name)
-        try:
-            found = import_string(path)
-        except ImportError as error:
+        app = next((app for app in _APPS if path.startswith(f"{app}.")), None)
+        if app is not None and not apps.is_installed(app):
             yield Error(
-                f"The setting {name} names {path!r}, which cannot be imported: {error}",
+                f"The setting {name} names {path!r}, whose app is not installed.",
+                hint=f'INSTALLED_APPS += ["{app}"]',
+                id="drf_model_pusher.E021",
+            )
+        elif problem := _problem_of_class(path, base):
+            yield Error(
+                f"The setting {name} names {path!r}, which {problem}",
                 hint=f"{name} is the dotted path of a subclass of {base.__name__}.",
                 id="drf_model_pusher.E002",
             )
-        else:
-            if not (isinstance(found, type) and issubclass(found, base)):
-                yield Error(
-                    f"The setting {name} names {path!r}, which is no {base.__name__}.",
-                    hint=f"{name} is the dotted path of a subclass of {base.__name__}.",
-                    id="drf_model_pusher.E002",
-                )
+
+
+def _problem_of_class(path: str, base: type[Any]) -> str | None:
+    try:
+        found = import_string(path)
+    except Exception as error:  # noqa: BLE001 - the module may be the project's own
+        return f"cannot be imported: {error}"
+    if not (isinstance(found, type) and issubclass(found, base)):
+        return f"is no {base.__name__}."
+    if inspect.isabstract(found):
+        return f"lacks {', '.join(sorted(getattr(found, '__abstractmethods__', ())))}()."
+    return None
 
 
 def _missing_credentials() -> Iterator[CheckMessage]:
@@ -66,7 +118,7 @@ def _missing_credentials() -> Iterator[CheckMessage]:
         return
     try:
         provider = import_string(app_settings.DRF_MODEL_PUSHER_PROVIDER)
-    except ImportError:
+    except Exception:  # noqa: BLE001 - an error of its own
         return
     if not (isinstance(provider, type) and issubclass(provider, PusherProvider)):
         return
@@ -78,7 +130,9 @@ def _missing_credentials() -> Iterator[CheckMessage]:
             "DRF_MODEL_PUSHER_PROVIDER, or set DRF_MODEL_PUSHER_DISABLED = True.",
             id="drf_model_pusher.E003",
         )
-    if not app_settings.PUSHER_APP_ID.isdigit() and app_settings.PUSHER_APP_ID:
+    malformed = [*_malformed_credentials()]
+    yield from malformed
+    if not malformed and not app_settings.PUSHER_APP_ID.isdigit() and app_settings.PUSHER_APP_ID:
         yield Error(
             f"PUSHER_APP_ID is {app_settings.PUSHER_APP_ID!r}; the official client takes digits.",
             hint='Write the number of the app, such as "1234567"; on servers of your own, name '
@@ -87,10 +141,62 @@ def _missing_credentials() -> Iterator[CheckMessage]:
         )
 
 
+def _malformed_credentials() -> Iterator[CheckMessage]:
+    for name, (pattern, wanted) in _WELL_FORMED.items():
+        value = getattr(app_settings, name)
+        if value and not re.fullmatch(pattern, value):
+            yield Error(
+                f"{name} has characters that cannot be part of it.",  # it may be a secret
+                hint=f"{name} is {wanted}; look for what was copied along with it.",
+                id="drf_model_pusher.E020",
+            )
+
+
+def check_backends(**kwargs: Any) -> list[CheckMessage]:
+    """Check what backends declare about how their events leave."""
+    return [message for backend in registry for message in _wrong_attributes(backend)]
+
+
+def _wrong_attributes(backend: type[Any]) -> Iterator[CheckMessage]:
+    provider, serializer = backend.provider_class, backend.serializer_class
+    wrong = {
+        "provider_class": (
+            provider is not None and not _is_subclass(provider, BaseProvider),
+            "a subclass of BaseProvider, the class itself and not its path",
+        ),
+        "serializer_class": (
+            serializer is not None and not _is_subclass(serializer, BaseSerializer),
+            "a serializer's class",
+        ),
+        "oversize": (backend.oversize not in ("refer", "drop"), '"refer" or "drop"'),
+        "delete_data": (backend.delete_data not in ("full", "key"), '"full" or "key"'),
+        "conflate": (not isinstance(backend.conflate, bool), "True or False"),
+    }
+    for name, (is_wrong, wanted) in wrong.items():
+        if is_wrong:
+            yield Error(
+                f"{backend.__module__}.{backend.__qualname__}: `{name}` is "
+                f"{getattr(backend, name)!r:.100}.",
+                hint=f"`{name}` is {wanted}.",
+                obj=backend,
+                id="drf_model_pusher.E024",
+            )
+
+
+def _is_subclass(found: Any, base: type[Any]) -> bool:
+    return isinstance(found, type) and issubclass(found, base)
+
+
 def check_threads(**kwargs: Any) -> list[CheckMessage]:
     """Warn where background delivery would have no thread to run in."""
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None or "enable-threads" in uwsgi.opt or "threads" in uwsgi.opt:
+        return []
+    try:
+        delivery = import_string(app_settings.DRF_MODEL_PUSHER_DELIVERY)
+    except Exception:  # noqa: BLE001 - an error of its own
+        return []
+    if not _is_subclass(delivery, BackgroundDelivery):
         return []
     return [
         Warning(
@@ -106,34 +212,39 @@ def check_occupancy(**kwargs: Any) -> list[CheckMessage]:
     """Check what the optimisation for occupied channels relies on: its cache and its webhooks."""
     try:
         enabled = app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED
-        if not enabled or app_settings.DRF_MODEL_PUSHER_DISABLED:
+        if app_settings.DRF_MODEL_PUSHER_DISABLED:
             return []
-        return [*_unfit_cache(app_settings.DRF_MODEL_PUSHER_CACHE), *_missing_webhook()]
+        cache = app_settings.DRF_MODEL_PUSHER_CACHE
+        if enabled:
+            return [*_unfit_cache(cache), *_missing_webhook()]
+        # Which of two keys a client was given last is remembered there, too.
+        older_key = app_settings.PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64
+        return [*_unfit_cache(cache, "the keys that clients were given")] if older_key else []
     except SettingError:
         return []  # E001 tells of it
 
 
-def _unfit_cache(alias: str) -> Iterator[CheckMessage]:
+def _unfit_cache(alias: str, remembered: str = "occupied channels") -> Iterator[CheckMessage]:
     try:
         cache = caches[alias]
-    except InvalidCacheBackendError as error:
+    except Exception as error:  # noqa: BLE001 - each has exceptions of its own
         yield Error(
-            f"The cache {alias!r}, which remembers occupied channels, cannot be used: {error}",
+            f"The cache {alias!r}, which remembers {remembered}, cannot be used: {error}",
             hint="DRF_MODEL_PUSHER_CACHE is an alias of the setting CACHES.",
             id="drf_model_pusher.E005",
         )
         return
     if isinstance(cache, (LocMemCache, DummyCache)):
         yield Warning(
-            f"The cache {alias!r}, which remembers occupied channels, is not shared by processes: "
-            "a webhook reaches one of them, and the others miss subscribers.",
+            f"The cache {alias!r}, which remembers {remembered}, is not shared by processes: "
+            "what one of them hears or says, the others do not know.",
             hint="Let DRF_MODEL_PUSHER_CACHE name a cache in Redis or Memcached.",
             id="drf_model_pusher.W001",
         )
     elif isinstance(cache, (BaseDatabaseCache, FileBasedCache)) and cache._max_entries < 10_000:
         yield Warning(
-            f"The cache {alias!r}, which remembers occupied channels, throws entries away beyond "
-            f"{cache._max_entries:,}: their channels would be taken for vacant.",
+            f"The cache {alias!r}, which remembers {remembered}, throws entries away beyond "
+            f"{cache._max_entries:,}: they would be taken for unknown.",
             hint='Set OPTIONS["MAX_ENTRIES"] of this cache to at least 10,000, and above four '
             "times the number of channels that are ever occupied at a time.",
             id="drf_model_pusher.W004",
@@ -141,7 +252,8 @@ def _unfit_cache(alias: str) -> Iterator[CheckMessage]:
 
 
 def _missing_webhook() -> Iterator[CheckMessage]:
-    if getattr(settings, "ROOT_URLCONF", None) and not _leads_to_webhook(get_resolver()):
+    found = callbacks()
+    if found is not None and not any(_takes_webhooks(callback) for callback in found):
         yield Warning(
             "The optimisation for occupied channels is enabled, and no route takes webhooks: who "
             "subscribes is heard of only when Pusher is asked again.",
@@ -151,8 +263,5 @@ def _missing_webhook() -> Iterator[CheckMessage]:
         )
 
 
-def _leads_to_webhook(route: URLPattern | URLResolver) -> bool:
-    if isinstance(route, URLResolver):
-        return any(_leads_to_webhook(each) for each in route.url_patterns)
-    view = getattr(route.callback, "view_class", None)
-    return isinstance(view, type) and issubclass(view, ChannelExistenceWebhook)
+def _takes_webhooks(callback: Any) -> bool:
+    return _is_subclass(getattr(callback, "view_class", None), ChannelExistenceWebhook)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoutedView:
+    """A class of views, and what all routes to it make of it."""
+
+    view_class: type[Any]
+    initkwargs: dict[str, Any] = field(default_factory=dict)
+    """What the first route overrides."""
+    methods: set[str] = field(default_factory=set)
+    """The HTTP methods that it answers, in lower case."""
+
+    def get(self, name: str) -> Any:
+        """Return an attribute, which a route may have overridden."""
+        return self.initkwargs.get(name, getattr(self.view_class, name, None))
 
 
 def routed(base: type) -> Iterator[tuple[str, Any]]:
@@ -21,6 +37,35 @@ def routed(base: type) -> Iterator[tuple[str, Any]]:
             view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
             if isinstance(view, type) and issubclass(view, base):
                 yield path, view
+
+
+def callbacks() -> list[Callable[..., Any]] | None:
+    """Return all that the URLs lead to, or None where they cannot be read.
+
+    What is wrong with the URLs is for Django's own checks to say.
+    """
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return None
+    try:
+        return [callback for _, callback in _routes(get_resolver(), "/")]
+    except Exception:  # noqa: BLE001 - the project's modules may raise anything
+        return None
+
+
+def routed_views() -> list[RoutedView]:
+    """Return every class of API views once."""
+    views: dict[type[Any], RoutedView] = {}
+    for callback in callbacks() or []:
+        view_class = getattr(callback, "cls", None)
+        if not isinstance(view_class, type):
+            continue
+        initkwargs = getattr(callback, "initkwargs", None) or {}
+        new = RoutedView(view_class=view_class, initkwargs=initkwargs)
+        view = views.setdefault(view_class, new)
+        actions = getattr(callback, "actions", None)  # a viewset's
+        names = getattr(view_class, "http_method_names", ())
+        view.methods.update(actions or [name for name in names if hasattr(view_class, name)])
+    return list(views.values())
 
 
 def _routes(route: URLPattern | URLResolver, before: str) -> Iterator[tuple[str, Any]]:

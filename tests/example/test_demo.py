@@ -51,6 +51,12 @@ class TestOnce:
         assert "Traceback" not in demo.stderr
 
 
+def test_no_system_check_has_anything_to_say():
+    command = [*COMMAND[:-1], "check", "--fail-level", "WARNING"]
+    checked = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+
+
 class TestDemo:
     def test_serves_the_page_and_prints_events(self, tmp_path):
         with Demo(tmp_path) as demo:
