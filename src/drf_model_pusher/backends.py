@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models, router
 
+from drf_model_pusher.async_code import in_sync_thread, only_in_sync_code
 from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.composing import compose, render
 from drf_model_pusher.conf import app_settings
@@ -142,6 +143,7 @@ class PusherBackend(ChannelRules):
     def __init__(self, view: Any = None) -> None:
         self.view = view
 
+    @only_in_sync_code
     def push_change(
         self,
         event: str,
@@ -164,6 +166,18 @@ class PusherBackend(ChannelRules):
             if not app_settings.DRF_MODEL_PUSHER_DISABLED:
                 using = _alias(instance, pre_destroy=pre_destroy)
                 push_events(compose(self, event, instance, ignore=ignore, using=using), using=using)
+
+    async def apush_change(
+        self,
+        event: str,
+        instance: Any = None,
+        pre_destroy: bool = False,
+        ignore: bool = True,
+    ) -> None:
+        """Await ``push_change()``, which runs where Django's async ORM does."""
+        await in_sync_thread(
+            self.push_change, event, instance, pre_destroy=pre_destroy, ignore=ignore
+        )
 
     def channels_before(self, instance: Any) -> Before | None:
         """Return where an object is heard of before it is updated; None for the view's channels."""

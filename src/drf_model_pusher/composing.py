@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.db import models
 
+from drf_model_pusher.async_code import data_of
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.lookups import object_key
 from drf_model_pusher.moves import Move
@@ -99,7 +100,7 @@ def render(backend: PusherBackend, event: str, instance: Any) -> Any:
     """Return what a change carries of its object, by the backend's serializer and settings."""
     if event == "delete" and backend.delete_data == "key":
         return object_key(instance, backend.view)
-    return backend.get_serializer(instance).data
+    return data_of(backend.get_serializer(instance), backend.view)
 
 
 def _kept(channels: Sequence[str], keep: Callable[[str], bool] | None) -> Sequence[str]:

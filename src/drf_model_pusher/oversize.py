@@ -68,6 +68,8 @@ def _request_url(view: Any, argument: str, value: Any) -> str | None:
         None,  # not a viewset
         "update",
         "partial_update",
+        "aupdate",  # adrf's
+        "partial_aupdate",
     )
     if not updates or str(view.kwargs.get(argument)) != str(value):
         return None

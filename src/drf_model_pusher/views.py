@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from drf_model_pusher.async_code import only_in_sync_code
+from drf_model_pusher.async_views import AsyncPusherViewMixin
 from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
@@ -45,8 +47,8 @@ __all__ = [
 ]
 
 
-class ModelPusherViewMixin(_View):
-    """Pushes what a generic view or viewset creates, updates and deletes.
+class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
+    """Pushes what a generic view or viewset creates, updates and deletes, adrf's async ones too.
 
     It stands before the view's other bases:
     ``class OrderViewSet(ModelPusherViewMixin, ModelViewSet)``.
@@ -92,6 +94,7 @@ class ModelPusherViewMixin(_View):
                 model = getattr(self.get_queryset(), "model", None)
         return model
 
+    @only_in_sync_code
     def push_changes(
         self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
     ) -> None:
@@ -99,6 +102,7 @@ class ModelPusherViewMixin(_View):
         for each in _each(instance):
             self.push_change(event, each, pre_destroy=pre_destroy)
 
+    @only_in_sync_code
     def push_change(
         self, event: str, instance: Any = None, pre_destroy: bool = False, ignore: bool = True
     ) -> None:
@@ -119,6 +123,7 @@ class ModelPusherViewMixin(_View):
                     backend.before = self._pop_before(backend, instance)
                 backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
+    @only_in_sync_code
     def push(
         self,
         channels: str | Sequence[str],
@@ -150,24 +155,33 @@ class ModelPusherViewMixin(_View):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""
-        super().perform_create(serializer)
-        if self.push_creations:
-            self._push_saved(self.PUSH_CREATE, serializer)
+        self._create(serializer, super().perform_create)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         """Update, then push; to channels that lose or gain the object, that it left or came."""
+        self._update(serializer, super().perform_update)
+
+    def perform_destroy(self, instance: Any) -> None:
+        """Render, delete, then push what was rendered."""
+        self._destroy(instance, super().perform_destroy)
+
+    def _create(self, serializer: BaseSerializer[Any], create: Callable[[Any], None]) -> None:
+        create(serializer)
+        if self.push_creations:
+            self._push_saved(self.PUSH_CREATE, serializer)
+
+    def _update(self, serializer: BaseSerializer[Any], update: Callable[[Any], None]) -> None:
         self._remember(serializer.instance)
-        super().perform_update(serializer)
+        update(serializer)
         if self.push_updates:
             _forget_prefetched(serializer.instance)
             self._push_saved(self.PUSH_UPDATE, serializer)
 
-    def perform_destroy(self, instance: Any) -> None:
-        """Render, delete, then push what was rendered."""
+    def _destroy(self, instance: Any, destroy: Callable[[Any], None]) -> None:
         with self._held_back(instance) if self.push_deletions else nullcontext():
             if self.push_deletions:
                 self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
-            super().perform_destroy(instance)
+            destroy(instance)
 
     #: Where objects were heard of before the update that is under way.
     _before: dict[Any, Before] | None = None

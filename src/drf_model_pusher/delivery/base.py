@@ -83,13 +83,21 @@ class BaseDelivery(ABC):
             using: The alias of the database that the change was written to.
         """
         held = _held.get()
-        if held is None:
+        if held is None or held.over:
             self.accept(events, using=using)
         else:
-            held.append(partial(self.deliver, events, using=using))
+            held.delivers.append(partial(self.deliver, events, using=using))
 
 
-_held: ContextVar[list[Callable[[], None]] | None] = ContextVar("held", default=None)
+class _Held:
+    """What waits for the end of a block, which tasks that began in it may outlive."""
+
+    def __init__(self) -> None:
+        self.delivers: list[Callable[[], None]] = []
+        self.over: bool = False
+
+
+_held: ContextVar[_Held | None] = ContextVar("held", default=None)
 
 
 @contextmanager
@@ -98,19 +106,20 @@ def held_back() -> Iterator[None]:
 
     For a deletion, whose events are made while the object is still there.
     """
-    held: list[Callable[[], None]] = []
+    held = _Held()
     token = _held.set(held)
     try:
         yield
     finally:
         _held.reset(token)
-    for deliver in held:
+        held.over = True
+    for deliver in held.delivers:
         deliver()
 
 
 def is_held_back() -> bool:
     """Say whether events are kept until the end of a block."""
-    return _held.get() is not None
+    return (held := _held.get()) is not None and not held.over
 
 
 _instances: dict[str, BaseDelivery] = {}
