@@ -16,6 +16,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import BaseCommand, CommandError, call_command
+from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.crypto import get_random_string
 from websockets.exceptions import ConnectionClosed
@@ -58,7 +59,9 @@ class Command(BaseCommand):
                 connections.settings["default"]["NAME"] = database
             listener = stack.enter_context(self.listen(port, any_port=once))
             # The embedded server shares the project's port, which is known only now.
-            settings.PUSHER_PORT = listener.getsockname()[1]
+            settings.PUSHER_PORT = port = listener.getsockname()[1]
+            # The package has read its settings already, in the system checks say.
+            setting_changed.send(type(self), setting="PUSHER_PORT", value=port, enter=True)
             call_command("migrate", verbosity=0)
             seed()
             stack.enter_context(serving(listener))
