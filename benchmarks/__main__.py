@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks import (
     authorization,
     burst,
+    fan_out,
     latency,
     occupancy,
     outage,
@@ -38,6 +39,7 @@ NAMES = (
     "outage",
     "occupancy",
     "authorization",
+    "fan_out",
 )
 
 
@@ -59,6 +61,7 @@ def main() -> None:
             "outage": lambda: outage.measure(stand_in, quick=arguments.quick),
             "occupancy": lambda: occupancy.measure(stand_in, api, quick=arguments.quick),
             "authorization": lambda: authorization.measure(quick=arguments.quick),
+            "fan_out": lambda: fan_out.measure(quick=arguments.quick),
         }
         findings = [_timed(name, measurements[name]) for name in arguments.only]
     text = report.render(findings)
