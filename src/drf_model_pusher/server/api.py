@@ -16,10 +16,9 @@ from drf_model_pusher.server.requests import RequestError, parse_batch, parse_ev
 from drf_model_pusher.server.signatures import InvalidSignature, check_request
 
 try:
-    from starlette.applications import Starlette
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
-    from starlette.routing import Route
+    from starlette.routing import Route, Router
 except ImportError as error:  # pragma: no cover - needs an installation without the extra
     raise ImportError(extra.MESSAGE) from error
 
@@ -38,7 +37,7 @@ class Api:
         self._hubs = hubs
         self._clock = clock
         app, channel = "/apps/{app_id}", "/apps/{app_id}/channels/{channel}"
-        self.asgi = Starlette(
+        self.asgi = Router(
             routes=[
                 self._route("POST", f"{app}/events", self.events),
                 self._route("POST", f"{app}/batch_events", self.batch_events),

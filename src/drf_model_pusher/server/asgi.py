@@ -54,6 +54,7 @@ class PusherServer:
         self._by_key = {hub.app.key: hub for hub in self.hubs.values()}
         self._api = Api(self.hubs, self.clock).asgi
         self._fallback = fallback
+        self._sockets: set[sockets.Socket] = set()
         self._tasks: list[asyncio.Future[None]] = []
         #: The loop that it runs in, from the first connection on.
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -102,7 +103,7 @@ class PusherServer:
             await sockets.refuse(send, refusal)
             return
         query = dict(parse_qsl(scope["query_string"].decode("utf-8", "replace")))
-        await sockets.serve(hub, query, receive, send, self.clock)
+        await sockets.serve(hub, query, receive, send, self.clock, self._sockets)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -131,6 +132,8 @@ class PusherServer:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
+            for socket in list(self._sockets):
+                socket.check()
             for hub in self.hubs.values():
                 try:
                     hub.tick(self.clock())

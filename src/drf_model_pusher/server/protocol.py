@@ -97,7 +97,7 @@ def decode(text: str | bytes) -> Any:
 
 def encode(value: Any) -> str:
     """Return compact JSON that can always be sent as UTF-8."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = _ENCODER.encode(value)
     if not text.isascii():
         try:
             text.encode()
@@ -235,4 +235,6 @@ def _finite(text: str) -> float:
     return number
 
 
+# Made once: for each call, json.dumps() makes an encoder, which takes longer than most encodings.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import types
+import struct
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from drf_model_pusher.server import conversation, protocol
 from drf_model_pusher.server.connection import Connection
@@ -26,16 +27,15 @@ CLOSE_TIMEOUT = 5.0
 
 
 class Socket:
-    """The peer of a connection: sends a frame at once, or when the client has read those before."""
+    """The peer of a connection: what it is given goes out at once, in order, and never waits."""
 
     def __init__(self, send: Send, max_bytes: int) -> None:
         self._send = send
         # uvicorn's `send` is a method of the protocol that owns the transport. Under another
-        # server there is none to be had, and that server bounds and ends what it has taken.
+        # server, and behind middleware, there is none to be had, and frames go through `send`.
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         self._transport = transport if isinstance(transport, asyncio.WriteTransport) else None
-        self._max_bytes = max_bytes
-        self._room = max_bytes
+        self._room = self._max_bytes = max_bytes
         self._waiting: deque[str] = deque()
         self._closing: Message | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -47,15 +47,28 @@ class Socket:
         """Take a frame; cut the client off if too much is waiting for it."""
         if self._closing is not None:
             return
-        if self._writer is None and self._transport is not None:
-            self._send_now(text, self._transport)
+        if self._transport is not None:
+            # The path of every event to every subscriber. uvicorn would frame the text anew for
+            # each of them, and `await` would need a task for each.
+            if not self._transport.is_closing():
+                self._transport.write(wire_frame(text))
+                self.check()
             return
         self._room -= len(text)
-        if self._room < 0:
-            self._cut_off()
-            return
         self._waiting.append(text)
         self._write_later()
+        self.check()
+
+    def check(self) -> None:
+        """Cut the client off if it has left too much unread, answers to its pings included."""
+        if self.is_cut_off:
+            return
+        if self._transport is not None:
+            is_full = self._transport.get_write_buffer_size() > self._max_bytes
+        else:
+            is_full = self._room < 0
+        if is_full:
+            self._cut_off()
 
     def close(self, code: int, reason: str) -> None:
         """Take no more frames; close when those that were taken are sent."""
@@ -74,35 +87,13 @@ class Socket:
         if self._writer is not None:
             self._writer.cancel()
 
-    def _send_now(self, text: str, transport: asyncio.WriteTransport) -> None:
-        """Send a frame without a task: to a client that reads, uvicorn writes without waiting.
-
-        This is the path of every event to every subscriber; a task for each would double its cost.
-        """
-        sending = cast(
-            "Coroutine[Any, Any, None]", self._send({"type": "websocket.send", "text": text})
-        )
-        try:
-            awaited = sending.send(None)
-        except StopIteration:
-            # Not every version of uvicorn waits for a client that does not read.
-            if transport.get_write_buffer_size() > self._max_bytes:
-                self._cut_off()
-        except (OSError, RuntimeError):
-            # The client has gone; the reader is told, and ends the connection.
-            self._closing = {"type": "websocket.close"}
-        else:
-            self._write_later(_rest(sending, awaited))
-
-    def _write_later(self, first: Coroutine[Any, Any, None] | None = None) -> None:
+    def _write_later(self) -> None:
         if self._writer is None:
-            self._writer = asyncio.ensure_future(self._write(first))
+            self._writer = asyncio.ensure_future(self._write())
 
-    async def _write(self, first: Coroutine[Any, Any, None] | None) -> None:
+    async def _write(self) -> None:
         """Send what is waiting; a close is the last."""
         with contextlib.suppress(OSError, RuntimeError):
-            if first is not None:
-                await first
             while self._waiting:
                 text = self._waiting.popleft()
                 await self._send({"type": "websocket.send", "text": text})
@@ -122,14 +113,20 @@ class Socket:
             self._reader.cancel()
 
 
-@types.coroutine
-def _rest(sending: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
-    """Go on, inside a task, with a coroutine that has been begun outside and awaits a future."""
-    try:
-        yield awaited
-        yield from sending.__await__()
-    finally:
-        sending.close()
+@lru_cache(maxsize=1)
+def wire_frame(text: str) -> bytes:
+    """Return the bytes of a WebSocket's text message; the subscribers of an event share them.
+
+    A server's frames are unmasked, so they are the same for all (RFC 6455, 5.2), and an
+    uncompressed one is right also where compression was agreed on (RFC 7692, 6).
+    """
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        return bytes((0x81, size)) + data
+    if size < 65_536:
+        return struct.pack("!BBH", 0x81, 126, size) + data
+    return struct.pack("!BBQ", 0x81, 127, size) + data
 
 
 async def serve(
@@ -138,6 +135,7 @@ async def serve(
     receive: Receive,
     send: Send,
     clock: Callable[[], float],
+    sockets: set[Socket],
 ) -> None:
     """Serve one accepted WebSocket to its end.
 
@@ -147,6 +145,7 @@ async def serve(
         receive: The ASGI callable.
         send: The ASGI callable.
         clock: The clock that the hub is driven by.
+        sockets: Where it stands while it is open, to be checked now and then.
     """
     socket = Socket(send, hub.limits.outgoing_bytes)
     try:
@@ -155,12 +154,14 @@ async def serve(
     except Refused as refusal:
         await refuse(send, refusal)
         return
+    sockets.add(socket)
     try:
         await _read(hub, connection, receive, clock)
     except asyncio.CancelledError:
         if not socket.is_cut_off:
             raise
     finally:
+        sockets.discard(socket)
         hub.disconnect(connection, clock())
         socket.ended()
 
