@@ -29,8 +29,9 @@ wheel: $(VENV)/check.stamp ## Build the wheel and the source distribution into d
 	rm -rf dist
 	$(BIN)/python -m build
 
-screenshot: $(VENV)/test.stamp example/node_modules ## Take the README's picture of the demo
+screenshot: $(VENV)/test.stamp example/node_modules ## Take the pictures of the docs: the demo and the console
 	$(BIN)/python example/screenshot.py
+	$(BIN)/python example/screenshot_console.py
 
 bench: $(VENV)/test.stamp ## Measure, and write the tables of the docs
 	$(BIN)/python -m benchmarks $(ARGS)

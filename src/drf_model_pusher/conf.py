@@ -261,6 +261,18 @@ class AppSettings:
             return list(value)
         raise _wrong(name, value, "a list of http:// or https:// addresses")
 
+    @property
+    def DRF_MODEL_PUSHER_SERVER_CONSOLE_TOKEN(self) -> str | None:
+        """What opens the server's console on other machines: 16 characters or more of ASCII."""
+        name = "DRF_MODEL_PUSHER_SERVER_CONSOLE_TOKEN"
+        token = _text(name, secret=True)
+        if token and not (len(token) >= 16 and token.isascii() and token.isprintable()):
+            raise SettingError(  # the value is a secret: it is not shown
+                f"The setting {name} is too short, or not of printable ASCII.",
+                hint=f"{name} is a text that nobody guesses: `openssl rand -hex 16` prints one.",
+            )
+        return token or None
+
 
 def setting_names() -> list[str]:
     """Return the names of all settings, in the order in which they are documented."""

@@ -25,7 +25,7 @@ class TestLocalServer:
             assert time.monotonic() - start < 0.5
             assert server.url == f"http://127.0.0.1:{server.port}"
             with pytest.raises(urllib.error.HTTPError) as missing:
-                urllib.request.urlopen(server.url)
+                urllib.request.urlopen(f"{server.url}/nowhere")
             missing.value.close()
 
     def test_two_run_side_by_side_and_share_nothing(self):
@@ -107,6 +107,8 @@ PURE = [
     "cache",
     "channel",
     "connection",
+    "console.access",
+    "console.snapshot",
     "conversation",
     "happening",
     "holdback",

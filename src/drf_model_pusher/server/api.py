@@ -99,12 +99,13 @@ class Api:
         hub = self._hubs.get(request.path_params["app_id"])
         if hub is None:
             raise RequestError("Unknown app", 404)
-        body = await _body(request, hub.limits.body_bytes)
+        body = await read_body(request, hub.limits.body_bytes)
         _authenticate(hub, request, body)
         return answer(hub, request, body)
 
 
-async def _body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body of a request; raise RequestError if it is too large, or not all there."""
     chunks = bytearray()
     try:
         async for chunk in request.stream():

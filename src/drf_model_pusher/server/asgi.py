@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from drf_model_pusher.server import sockets
 from drf_model_pusher.server.api import Api
 from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.console.pages import Console
 from drf_model_pusher.server.holdback import WebhookEvent
 from drf_model_pusher.server.hub import Hub
 from drf_model_pusher.server.protocol import CloseCode, Refused
@@ -33,6 +34,13 @@ FAREWELL = 1.0
 class PusherServer:
     """The ASGI application.
 
+    Args:
+        apps: Whom it serves.
+        limits: How much it takes.
+        fallback: Who answers what is not the server's.
+        console: Where the console stands; None for nowhere.
+        console_token: What opens the console; without one it is for this machine only.
+
     Attributes:
         hubs: The state of each app, by app id.
     """
@@ -44,6 +52,9 @@ class PusherServer:
         apps: Iterable[Application],
         limits: Limits | None = None,
         fallback: ASGIApp | None = None,
+        *,
+        console: str | None = "/",
+        console_token: str | None = None,
     ) -> None:
         self.hubs: dict[str, Hub] = {}
         self._senders: list[WebhookSender] = []
@@ -53,6 +64,9 @@ class PusherServer:
             self.hubs[app.id] = Hub(app, limits, partial(_put_all, senders))
         self._by_key = {hub.app.key: hub for hub in self.hubs.values()}
         self._api = Api(self.hubs, self.clock).asgi
+        self._console: Console | None = None
+        if console is not None:
+            self._console = Console(self.hubs, self.clock, console, console_token)
         self._fallback = fallback
         self._sockets: set[sockets.Socket] = set()
         self._tasks: list[asyncio.Future[None]] = []
@@ -68,6 +82,8 @@ class PusherServer:
         path = _path(scope)
         if scope["type"] == "websocket":
             await self._websocket(path, scope, receive, send)
+        elif self._console and self._console.takes(path):
+            await self._console.asgi(scope, receive, send)
         elif path.startswith("/apps/") or self._fallback is None:
             await self._api(scope, receive, send)
         else:
@@ -81,6 +97,8 @@ class PusherServer:
         Clients are given a second to answer, so that they learn the code.
         """
         hubs = self.hubs.values()
+        if self._console:
+            self._console.close()
         for hub in hubs:
             hub.close(code, reason)
         deadline = self.clock() + FAREWELL
@@ -88,6 +106,9 @@ class PusherServer:
             await asyncio.sleep(0.005)
 
     async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._console and self._console.takes(path):
+            await self._console.asgi(scope, receive, send)
+            return
         is_ours = path.startswith("/app/")
         if not is_ours and self._fallback is not None and not _is_django(self._fallback):
             await self._fallback(scope, receive, send)
@@ -142,12 +163,14 @@ class PusherServer:
                     logger.exception("server_tick_failed app=%s", hub.app.id)
 
 
-def create_app(apps: Iterable[Application], limits: Limits | None = None) -> PusherServer:
-    """Return a server of these apps, and of nothing else."""
-    return PusherServer(apps, limits)
+def create_app(
+    apps: Iterable[Application], limits: Limits | None = None, *, console_token: str | None = None
+) -> PusherServer:
+    """Return a server of these apps, with its console at ``/``, and of nothing else."""
+    return PusherServer(apps, limits, console_token=console_token)
 
 
-def with_pusher_server(application: ASGIApp) -> PusherServer:
+def with_pusher_server(application: ASGIApp, *, console: str | None = None) -> PusherServer:
     """Return an ASGI application that serves Pusher's protocol and a project on one port.
 
     Sockets at ``/app/KEY`` and requests to ``/apps/ID/…`` are the server's, all else is the
@@ -155,14 +178,23 @@ def with_pusher_server(application: ASGIApp) -> PusherServer:
 
     Args:
         application: The project's own, such as ``get_asgi_application()`` returns.
+        console: Where the console stands, such as ``"/pusher-console/"``; by default nowhere.
 
     Raises:
         SettingError: A setting of the server is missing or wrong.
+        ValueError: The console's path does not begin and end with a slash.
     """
     # Only here is Django needed.
+    from drf_model_pusher.conf import app_settings
     from drf_model_pusher.server.configuration import configured_apps, configured_limits
 
-    return PusherServer(configured_apps(), configured_limits(), application)
+    return PusherServer(
+        configured_apps(),
+        configured_limits(),
+        application,
+        console=console,
+        console_token=app_settings.DRF_MODEL_PUSHER_SERVER_CONSOLE_TOKEN,
+    )
 
 
 def _put_all(senders: Iterable[WebhookSender], event: WebhookEvent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import ItemsView
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,10 @@ class Members:
     def ids(self) -> list[str]:
         """The users, in the order in which they came."""
         return list(self._info)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the users with what is known of each, in the order in which they came."""
+        return self._info.items()
 
     def join(self, member: Member) -> bool:
         """Count one connection more; say whether it is the user's first."""

@@ -33,18 +33,18 @@ def check_channel_auth(
     parts = [socket_id, channel] if channel_data is None else [socket_id, channel, channel_data]
     key, _, signature = auth.partition(":")
     # The key is public: saying that it is the wrong one gives nothing away.
-    if not _same(key, app.key):
+    if not same(key, app.key):
         raise InvalidSignature(f"Invalid key in subscription auth data: '{key[:100]}'")
-    if not _same(signature, sign(app.secret, ":".join(parts))):
+    if not same(signature, sign(app.secret, ":".join(parts))):
         raise InvalidSignature(f"Auth value for subscription to {channel} is invalid")
 
 
 def check_user_auth(app: Application, auth: str, socket_id: str, user_data: str) -> None:
     """Raise InvalidSignature unless the app has authenticated this connection as this user."""
     key, _, signature = auth.partition(":")
-    if not _same(key, app.key):
+    if not same(key, app.key):
         raise InvalidSignature(f"Invalid key in sign-in auth data: '{key[:100]}'")
-    if not _same(signature, sign(app.secret, f"{socket_id}::user::{user_data}")):
+    if not same(signature, sign(app.secret, f"{socket_id}::user::{user_data}")):
         raise InvalidSignature("Auth value for sign-in is invalid")
 
 
@@ -74,7 +74,7 @@ def check_request(
         if name.lower() in parameters:
             raise InvalidSignature(f"The parameter {name[:40]} is given twice")
         parameters[name.lower()] = value
-    if not _same(parameters.get("auth_key", ""), app.key):
+    if not same(parameters.get("auth_key", ""), app.key):
         raise InvalidSignature("Unknown auth_key")
     if parameters.get("auth_version") != "1.0":
         raise InvalidSignature("auth_version must be 1.0")
@@ -82,7 +82,7 @@ def check_request(
     _check_body(parameters.get("body_md5"), body)
     signature = parameters.pop("auth_signature", "")
     signed = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters))
-    if not _same(signature, sign(app.secret, f"{method.upper()}\n{path}\n{signed}")):
+    if not same(signature, sign(app.secret, f"{method.upper()}\n{path}\n{signed}")):
         raise InvalidSignature("Invalid auth_signature")
 
 
@@ -100,11 +100,12 @@ def _check_body(claimed: str | None, body: bytes) -> None:
         if body:
             raise InvalidSignature("body_md5 is required with a body")
     # MD5 is the protocol's choice; what protects the body is the HMAC around it.
-    elif not _same(claimed, hashlib.md5(body, usedforsecurity=False).hexdigest()):
+    elif not same(claimed, hashlib.md5(body, usedforsecurity=False).hexdigest()):
         raise InvalidSignature("body_md5 does not match the body")
 
 
-def _same(given: str, expected: str) -> bool:
+def same(given: str, expected: str) -> bool:
+    """Compare two texts, in a time that does not tell where they differ."""
     return hmac.compare_digest(_bytes(given), _bytes(expected))
 
 

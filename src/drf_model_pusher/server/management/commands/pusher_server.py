@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.server.happening import Happening
 from drf_model_pusher.server.traffic import describe
@@ -44,7 +45,8 @@ class Command(BaseCommand):
         except ImportError as error:
             raise CommandError(str(error)) from error
         try:
-            pusher = create_app(configured_apps(), configured_limits())
+            token = app_settings.DRF_MODEL_PUSHER_SERVER_CONSOLE_TOKEN
+            pusher = create_app(configured_apps(), configured_limits(), console_token=token)
         except SettingError as error:
             raise CommandError(f"{error} {error.hint}") from error
         if options["verbose"]:
@@ -61,6 +63,8 @@ class Command(BaseCommand):
         port = listeners[0].getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"Listening on http://{shown}:{port} (Ctrl+C ends it)")
+        whom = "with DRF_MODEL_PUSHER_SERVER_CONSOLE_TOKEN" if token else "on this machine only"
+        self.stdout.write(f"The console is the page at /, {whom}")
         for hub in pusher.hubs.values():
             self.stdout.write(f"App {hub.app.id} with key {hub.app.key}")
         self.stdout.flush()

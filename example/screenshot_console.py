@@ -1,0 +1,70 @@
+"""Takes the picture of the embedded server's console, with clients and events of a small shop."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import pusher
+from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.signatures import sign
+from playwright.sync_api import sync_playwright
+from websockets.sync.client import connect
+
+from screenshot import CHROMIUM, FLAGS
+
+PICTURE = Path(__file__).parent.parent / "docs" / "images" / "console.png"
+SIZE = {"width": 1240, "height": 820}
+ORDER = {"id": 7, "customer": "Ada Lovelace", "total": "149.90", "status": "paid"}
+
+
+def main():
+    with ExitStack() as stack:
+        server = stack.enter_context(LocalServer())
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        stack.callback(browser.close)
+        page = browser.new_page(device_scale_factor=2, viewport=SIZE)
+        page.goto(server.url)
+        page.locator("#status[data-state=live]").wait_for()
+        for number, name in enumerate(("Mira", "Jonas", "Alma"), 1):
+            client = stack.enter_context(connect(server.ws_url))
+            socket_id = json.loads(json.loads(client.recv())["data"])["socket_id"]
+            subscribe(client, server, socket_id, "orders")
+            member = json.dumps({"user_id": str(number), "user_info": {"name": name}})
+            subscribe(client, server, socket_id, "presence-support", member)
+            subscribe(client, server, socket_id, f"private-customers.{number}")
+        client.send('{"event":"client-typing","channel":"presence-support","data":{"order":7}}')
+        publish(server, page)
+        page.screenshot(path=PICTURE)
+    print(f"{PICTURE} ({PICTURE.stat().st_size // 1000} kB)")
+
+
+def subscribe(client, server, socket_id, channel, member=None):
+    signed = ":".join(filter(None, [socket_id, channel, member]))
+    data = {"channel": channel, "auth": f"{server.key}:{sign(server.secret, signed)}"}
+    if member:
+        data["channel_data"] = member
+    client.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+    server.record.wait_for_subscription(channel)
+
+
+def publish(server, page):
+    publisher = pusher.Pusher(
+        server.app_id, server.key, server.secret, host=server.host, port=server.port, ssl=False
+    )
+    publisher.trigger("orders", "order.create", {**ORDER, "status": "new"})
+    publisher.trigger(["orders", "private-customers.2"], "order.update", ORDER)
+    for place, text in (
+        ("log", "order.update private-customers.2"),
+        ("channels", "presence-support"),
+    ):
+        page.locator(f"#{place} summary", has_text=text).first.click()
+    page.get_by_label("Channel", exact=True).fill("private-customers.1")
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.locator("#log li", has_text="test-event").wait_for()
+    page.get_by_text("Sent to ").wait_for()
+    page.mouse.move(0, 0)
+
+
+if __name__ == "__main__":
+    main()
