@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from django import VERSION
+from django.utils.module_loading import import_string
 from hypothesis import settings as hypothesis_settings
 
 from drf_model_pusher.providers import MemoryProvider
 from drf_model_pusher.registry import registry
+from tests.availability import unavailable
 from tests.pusher_api import PusherApi
 
 hypothesis_settings.register_profile("default", deadline=None)
@@ -45,3 +49,21 @@ def own_registry(monkeypatch) -> None:
     """Backends that a test declares are forgotten after it; those of the apps stay."""
     kept = {model: list(backends) for model, backends in registry._backends.items()}
     monkeypatch.setattr(registry, "_backends", kept)
+
+
+@pytest.fixture
+def use_task_backend() -> Iterator[Callable]:
+    """Let Django Tasks, wherever they come from, use one of their own backends."""
+    package = "django.tasks" if VERSION >= (6,) else "django_tasks"
+    try:
+        tasks = importlib.import_module(package)
+    except ImportError:
+        unavailable("Django Tasks are not installed")
+
+    def use(kind):
+        path = f"{package}.backends.{kind.lower()}.{kind}Backend"
+        tasks.task_backends["default"] = import_string(path)(alias="default", params={})
+        return tasks.task_backends["default"]
+
+    yield use
+    del tasks.task_backends["default"]

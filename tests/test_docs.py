@@ -230,3 +230,14 @@ def test_the_provider_of_the_docs_has_under_40_lines_and_carries_events(monkeypa
     assert received[0] == {"to": ["a", "b"], "event": "e", "data": {"n": 1}}
     assert [entry.event for entry in entries] == [event]
     assert setback.error.status == 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_contracts_of_the_docs_hold():
+    (source,) = (b for b in blocks(ROOT / "docs/providers.md") if "DeliveryContract" in b)
+    namespace: dict = {"__name__": "contracts_of_the_docs"}
+    exec(source, namespace)
+    for name in ("TestListProvider", "TestOwnDelivery"):
+        contract = namespace[name]()
+        for test in (each for each in dir(contract) if each.startswith("test_")):
+            getattr(contract, test)()

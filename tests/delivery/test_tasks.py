@@ -1,14 +1,11 @@
 """Delivery by Django Tasks and by Celery, as far as it shows without a worker."""
 
-import importlib
 import subprocess
 import sys
 import time
 
 import pytest
-from django import VERSION
 from django.db import transaction
-from django.utils.module_loading import import_string
 
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.jobs import work
@@ -16,31 +13,11 @@ from drf_model_pusher.delivery.messages import write_message
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError
-from tests.availability import unavailable
 from tests.pusher_api import Answer
 
 
 def event(n=0):
     return PusherEvent(channels=("orders",), name=f"e{n}", data="{}")
-
-
-@pytest.fixture
-def use_backend(settings):
-    """Let Django Tasks, wherever they come from, use one of their own backends."""
-    settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.TaskDelivery"
-    package = "django.tasks" if VERSION >= (6,) else "django_tasks"
-    try:
-        tasks = importlib.import_module(package)
-    except ImportError:
-        unavailable("Django Tasks are not installed")
-
-    def use(kind):
-        path = f"{package}.backends.{kind.lower()}.{kind}Backend"
-        tasks.task_backends["default"] = import_string(path)(alias="default", params={})
-        return tasks.task_backends["default"]
-
-    yield use
-    del tasks.task_backends["default"]
 
 
 @pytest.fixture
@@ -51,8 +28,12 @@ def celery(settings):
 
 @pytest.mark.django_db(transaction=True)
 class TestTaskDelivery:
-    def test_a_transaction_is_one_task_with_arguments_that_json_knows(self, use_backend):
-        backend = use_backend("Dummy")
+    @pytest.fixture(autouse=True)
+    def _delivery(self, settings):
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.TaskDelivery"
+
+    def test_a_transaction_is_one_task_with_arguments_that_json_knows(self, use_task_backend):
+        backend = use_task_backend("Dummy")
         with transaction.atomic():
             get_delivery().deliver([event(0)])
             get_delivery().deliver([event(1)])
@@ -61,23 +42,23 @@ class TestTaskDelivery:
         assert result.task.module_path == "drf_model_pusher.delivery.tasks.send_events"
         assert [each["name"] for each in result.args[0]["events"]] == ["e0", "e1"]
 
-    def test_an_immediate_backend_sends_in_the_request(self, use_backend, pusher_api):
-        use_backend("Immediate")
+    def test_an_immediate_backend_sends_in_the_request(self, use_task_backend, pusher_api):
+        use_task_backend("Immediate")
         get_delivery().deliver([event(0)])
         assert [each["name"] for each in pusher_api.events] == ["e0"]
 
     def test_with_a_backend_that_cannot_wait_a_failure_is_final(
-        self, use_backend, pusher_api, reports
+        self, use_task_backend, pusher_api, reports
     ):
-        use_backend("Immediate")
+        use_task_backend("Immediate")
         pusher_api.script.append(Answer(status=503))
         get_delivery().deliver([event(0)])
         assert [(name, error.status) for name, _, error in reports.failed] == [("e0", 503)]
 
-    def test_what_is_left_is_enqueued_for_later(self, use_backend, pusher_api):
+    def test_what_is_left_is_enqueued_for_later(self, use_task_backend, pusher_api):
         from drf_model_pusher.delivery.tasks import send_events
 
-        backend = use_backend("Dummy")
+        backend = use_task_backend("Dummy")
         pusher_api.script.extend([Answer(), Answer(status=429, headers={"Retry-After": "60"})])
         get_delivery().send([event(n) for n in range(12)])
         send_events.call(*backend.results[0].args)
@@ -87,11 +68,12 @@ class TestTaskDelivery:
         assert again.task.run_after.timestamp() > time.time() + 50
 
     def test_a_queue_that_does_not_exist_fails_the_events_and_nothing_else(
-        self, use_backend, settings, reports
+        self, use_task_backend, settings, reports
     ):
-        use_backend("Dummy")
+        use_task_backend("Dummy")
+        delivery = get_delivery()
         settings.DRF_MODEL_PUSHER_TASK_QUEUE = "nowhere"
-        get_delivery().deliver([event(0)])
+        delivery.deliver([event(0)])
         assert [(name, str(error)) for name, _, error in reports.failed] == [
             ("e0", "the queue took no task")
         ]

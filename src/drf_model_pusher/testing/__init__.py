@@ -17,10 +17,14 @@ from drf_model_pusher.testing.readers import (
 from drf_model_pusher.testing.stand_in import StandInProvider, stand_in
 
 if TYPE_CHECKING:
+    from drf_model_pusher.contracts import Arrival, DeliveryContract, ProviderContract
     from drf_model_pusher.testing.runner import PusherTestRunner, PusherTestRunnerMixin
 
 __all__ = [
+    "Arrival",
     "CapturedEvents",
+    "DeliveryContract",
+    "ProviderContract",
     "PusherTestRunner",
     "PusherTestRunnerMixin",
     "RecordingDelivery",
@@ -36,6 +40,9 @@ __all__ = [
 
 # What not every test needs is imported when it is asked for.
 _ELSEWHERE = {
+    "Arrival": "drf_model_pusher.contracts",
+    "DeliveryContract": "drf_model_pusher.contracts",
+    "ProviderContract": "drf_model_pusher.contracts",
     "PusherTestRunner": "drf_model_pusher.testing.runner",
     "PusherTestRunnerMixin": "drf_model_pusher.testing.runner",
 }
