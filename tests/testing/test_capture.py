@@ -166,6 +166,13 @@ class TestBlocksOfTheTest:
         assert get_delivery() is before
 
 
+def test_the_capture_may_begin_before_the_transaction_of_the_test(request):
+    events = request.getfixturevalue("pusher_events")
+    request.getfixturevalue("db")
+    push("one")
+    assert names(events) == ["one"]
+
+
 @pytest.mark.django_db
 class TestList:
     def test_it_is_compared_like_one_sliced_and_cleared(self, pusher_events):
