@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "tests.shop",
     "tests.archive",
     "tests.boards",
+    "tests.drf_features",
 ]
 DATABASES = {
     alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}

@@ -184,6 +184,12 @@ def test_the_settings_page_names_every_check():
     assert ids == set(re.findall(r"`drf_model_pusher\.([EW]\d{3})`", page))
 
 
+def test_the_views_page_names_tests_that_there_are():
+    tests = "".join(path.read_text() for path in (ROOT / "tests/drf_features").glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/views.md").read_text())
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_the_test_of_the_docs_passes(pusher_server, settings):
     (source,) = (b for b in blocks(ROOT / "docs/server.md") if "def test_" in b)
     namespace: dict = {}

@@ -74,7 +74,7 @@ class PusherBackend(ChannelRules):
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return what renders the data."""
         serializer_class = self.serializer_class or (
-            self.view.get_serializer_class() if self.view is not None else None
+            self.view.get_serializer_class() if hasattr(self.view, "get_serializer_class") else None
         )
         if serializer_class is None:
             raise DeclarationError(f"{type(self).__qualname__} needs a `serializer_class`.")
@@ -82,7 +82,11 @@ class PusherBackend(ChannelRules):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Return what the serializer may know besides the instance: the view's own context."""
-        return self.view.get_serializer_context() if self.view is not None else {}
+        if hasattr(self.view, "get_serializer_context"):
+            context: dict[str, Any] = self.view.get_serializer_context()
+            return context
+        request = getattr(self.view, "request", None)
+        return {} if request is None else {"request": request, "view": self.view}
 
     def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
         """Return channels, event name and data of a change: the whole event, before encoding."""

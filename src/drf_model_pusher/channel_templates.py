@@ -106,6 +106,11 @@ class ChannelTemplate:
                 f"The channel {self.text!r} needs {field!r}, which {type(instance).__name__} "
                 f"{getattr(instance, 'pk', '')} has no value for."
             )
+        if isinstance(value, tuple):
+            raise InvalidEventError(
+                f"The channel {self.text!r} cannot hold {field!r}, a key of several fields: write "
+                "those one by one, with dots between them."
+            )
         if not _VALUE_PATTERN.match(text := str(value)):
             raise InvalidEventError(
                 f"The channel {self.text!r} cannot hold {text!r}, the value of {field!r}: use a "

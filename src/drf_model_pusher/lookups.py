@@ -86,5 +86,20 @@ def object_key(instance: Any, view: Any = None) -> dict[str, Any]:
     lookup = getattr(view, "lookup_field", "pk")
     # A view that cannot tell its model has none whose look-up this could be.
     if lookup == "pk" or not isinstance(instance, view.get_pusher_model() or ()):
-        lookup = instance._meta.pk.name
-    return {lookup: value_of(instance, lookup)}
+        return primary_key(instance)
+    value = value_of(instance, lookup)
+    return {lookup: value.pk if isinstance(value, Model) else value}
+
+
+def primary_key(instance: Model) -> dict[str, Any]:
+    """Return the primary key as DRF's serializers name it; a composite one by its fields.
+
+    That of a child of another model is the parent's own.
+    """
+    options = instance._meta
+    if len(options.pk_fields) > 1:
+        return {field.name: getattr(instance, field.attname) for field in options.pk_fields}
+    pk: Any = options.pk
+    while pk.remote_field and pk.remote_field.parent_link:
+        pk = pk.remote_field.model._meta.pk
+    return {pk.name: instance.pk}

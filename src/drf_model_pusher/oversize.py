@@ -10,6 +10,7 @@ from rest_framework.relations import Hyperlink
 from rest_framework.settings import api_settings
 
 from drf_model_pusher.channel_templates import value_of
+from drf_model_pusher.lookups import primary_key
 
 
 def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]
     """
     if not isinstance(instance, models.Model):
         return {"truncated": True}
-    referred = {instance._meta.pk.name: instance.pk, "truncated": True}
+    referred = {**primary_key(instance), "truncated": True}
     if event != "delete" and (url := _view_url(instance, view) or _own_url(instance, data)):
         referred["url"] = url
     return referred

@@ -88,7 +88,7 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             return model
         serializer_meta = getattr(getattr(self, "serializer_class", None), "Meta", None)
         model = getattr(serializer_meta, "model", None)
-        if model is None:
+        if model is None and hasattr(self, "get_queryset"):
             # DRF asserts that there is a queryset; a view that only creates may have none.
             with suppress(AssertionError):
                 model = getattr(self.get_queryset(), "model", None)
@@ -209,6 +209,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
 
     def _push_saved(self, event: str, serializer: BaseSerializer[Any]) -> None:
         """Push what a serializer has saved, with its own rendering where that is the same."""
+        if serializer.instance is None:
+            return  # it left the saving to somebody else
         if is_response_settled(self, event, ModelPusherViewMixin):
             self.response_serializer = serializer
         try:
