@@ -50,13 +50,16 @@ class Client:
         """Subscribe, authorized where the channel needs it, and return the answer."""
         data = {"channel": channel}
         if channel.startswith(("private-", "presence-")):
-            text = f"{self.socket_id}:{channel}"
             if channel_data is not None:
-                text += f":{channel_data}"
                 data["channel_data"] = channel_data
-            data["auth"] = f"{self.server.key}:{sign(self.server.secret, text)}"
+            data["auth"] = self.auth(channel, channel_data)
         self.say("pusher:subscribe", data)
         return self.receive("pusher_internal:subscription_succeeded")
+
+    def auth(self, channel: str, channel_data: str | None = None) -> str:
+        """Return the app's word that this connection may subscribe."""
+        signed = [self.socket_id, channel, *([] if channel_data is None else [channel_data])]
+        return f"{self.server.key}:{sign(self.server.secret, ':'.join(signed))}"
 
     def close_code(self, timeout: float = 5) -> int:
         """Read until the server closes, and return its code."""

@@ -11,10 +11,13 @@ import gc
 import json
 import os
 import random
+import signal
 import socket
+import time
 import tracemalloc
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,6 +31,7 @@ from drf_model_pusher.server.signatures import InvalidSignature, check_request
 from .api_client import post, request
 from .client import Client
 from .pure import APP, Pipe, World
+from .test_command import running
 from .test_sockets import handshake
 
 TOTAL = int(os.environ.get("FUZZ", "2000"))
@@ -262,6 +266,75 @@ def exchange(raw: socket.socket, sent: bytes) -> None:
         raw.shutdown(socket.SHUT_WR)
         while raw.recv(65_536):
             pass
+
+
+class TestProcess:
+    """A server in a process of its own, as it is run, and the memory that the system gives it."""
+
+    def test_it_outlives_the_assault_and_its_memory_comes_back(self):
+        with running() as (process, server):
+            # Once before, so that what is made once, and what the allocator keeps, is there.
+            self.assail(server, max(2_000, TOTAL // 10), random.Random(11))
+            memory = psutil.Process(process.pid).memory_info
+            before = memory().rss
+            self.assail(server, TOTAL, random.Random(12))
+            for _ in range(50):  # the last connections are forgotten, and a tick has passed
+                if memory().rss <= before * 1.1:
+                    break
+                time.sleep(0.1)
+            after = memory().rss
+            print(f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB after {TOTAL:,}")
+            assert after <= before * 1.1
+            with Client(server) as fresh:
+                fresh.subscribe("pub")
+                event = {"name": "e", "channel": "pub", "data": ""}
+                assert post(server, "/events", event).status == 200
+                fresh.receive("e")
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=10)
+            assert "Traceback" not in output
+            assert process.returncode == 0
+
+    def assail(self, server: LocalServer, total: int, chooser: random.Random) -> None:
+        """Send frames over connections that come and go, and a signed request for each nine."""
+        while total > 0:
+            with Client(server, max_queue=1_000_000) as client:
+                for _ in range(500):
+                    total -= 1
+                    if chooser.random() < 0.1:
+                        self.publish(server, chooser)
+                    else:
+                        self.say(client, chooser)
+                # All that was sent has been taken when this is answered.
+                client.socket.send('{"event":"pusher:ping"}')
+                while client.receive()["event"] != "pusher:pong":
+                    pass
+
+    def say(self, client: Client, chooser: random.Random) -> None:
+        channel = chooser.choice(CHANNELS) + str(chooser.randrange(1_000))
+        text = json.dumps(
+            {
+                "event": chooser.choice([*EVENTS, "pusher:subscribe", "client-x"]).replace(
+                    "pusher:ping", "pusher:pang"
+                ),
+                "channel": channel,
+                "data": {
+                    "channel": channel,
+                    "auth": client.auth(channel),
+                    "channel_data": chooser.choice(["", "{}", '{"user_id":"1"}']),
+                    "user_data": '{"id":"1","watchlist":["2"]}',
+                },
+            }
+        )
+        client.socket.send(mutated(text, chooser.randrange(2**32)))
+
+    def publish(self, server: LocalServer, chooser: random.Random) -> None:
+        channel = chooser.choice(CHANNELS) + str(chooser.randrange(1_000))
+        text = json.dumps({"name": "e", "channels": [channel], "data": "x" * 500})
+        body = mutated(text, chooser.randrange(2**32)).encode()
+        path = chooser.choice(["/events", "/batch_events"])
+        assert request(server, "POST", path, body).status in (200, 400, 413)
 
 
 def test_memory_comes_back():

@@ -9,9 +9,10 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from drf_model_pusher.server import sockets
+from drf_model_pusher.server import protocol, sockets
 from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.happening import Kind
 from drf_model_pusher.server.runner import LocalServer
@@ -176,6 +177,18 @@ class TestSlowReaders:
                 post(server, "/batch_events", batch)
             server.record.wait_for(Kind.DISCONNECTED, 5)
 
+    def test_one_that_pings_and_does_not_read_the_pongs_is_cut_off(self):
+        """uvicorn answers such pings by itself, and takes no account of what waits."""
+        with LocalServer(limits=Limits(outgoing_bytes=100_000)) as server:
+            with self.deaf(server) as deaf, pytest.raises(ConnectionError):
+                ping = bytes([0x89, 0x80 | 125, 0, 0, 0, 0]) + b"x" * 125
+                end = time.monotonic() + 20
+                while time.monotonic() < end:
+                    deaf.sendall(ping * 500)
+            server.record.wait_for(Kind.DISCONNECTED, 10)
+            with Client(server) as other:
+                other.subscribe("pub")
+
     def deaf(self, server: LocalServer) -> socket.socket:
         """Return a connection that has subscribed, and reads no more, with a small buffer."""
         deaf = socket.socket()
@@ -220,6 +233,24 @@ class TestFloods:
             for thread in threads:
                 thread.join()
             assert time.monotonic() - start < 5
+
+
+class TestWireFrames:
+    @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 100_000])
+    def test_texts_of_any_size_arrive_as_they_are(self, size):
+        limits = Limits(event_data_bytes=200_000)
+        with LocalServer(limits=limits) as server, Client(server) as client:
+            client.subscribe("pub")
+            frame = protocol.event_frame(protocol.event_head("e", ""), "pub")
+            data = "é" * ((size - len(frame)) // 2) if size > len(frame) else ""
+            post(server, "/events", {"name": "e", "channel": "pub", "data": data})
+            assert client.receive("e")["data"] == data
+
+    @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+    def test_they_are_what_the_library_would_write(self, size):
+        text = "x" * size
+        expected = Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+        assert sockets.wire_frame(text) == expected
 
 
 class TestEnd:
