@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import threading
@@ -12,7 +13,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from drf_model_pusher.server import protocol, sockets
+from drf_model_pusher.server import patience, protocol, sockets
 from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.happening import Kind
 from drf_model_pusher.server.runner import LocalServer
@@ -233,6 +234,36 @@ class TestFloods:
             for thread in threads:
                 thread.join()
             assert time.monotonic() - start < 5
+
+
+class TestSlowRequests:
+    HEAD = b"POST /apps/1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+
+    @pytest.mark.parametrize(
+        "sent",
+        [b"", b"GET / HT", HEAD, HEAD + b"\r\n{", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET"],
+        ids=["nothing", "line", "head", "body", "second"],
+    )
+    def test_one_that_never_ends_its_request_is_not_waited_for(self, monkeypatch, sent):
+        monkeypatch.setattr(patience, "REQUEST_TIMEOUT", 0.3)
+        with (
+            LocalServer() as server,
+            socket.create_connection((server.host, server.port), 10) as raw,
+        ):
+            raw.sendall(sent)
+            while raw.recv(65_536):
+                pass
+
+    def test_sockets_and_requests_that_come_in_time_are(self, monkeypatch):
+        monkeypatch.setattr(patience, "REQUEST_TIMEOUT", 0.3)
+        with LocalServer() as server, Client(server) as client:
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+            for _ in range(5):
+                connection.request("GET", "/")
+                assert connection.getresponse().read()
+                time.sleep(0.2)
+            connection.close()
+            client.subscribe("pub")
 
 
 class TestWireFrames:

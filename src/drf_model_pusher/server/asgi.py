@@ -106,7 +106,7 @@ class PusherServer:
             await asyncio.sleep(0.005)
 
     async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._console and self._console.takes(path):
+        if self._console and path == self._console.stream:
             await self._console.asgi(scope, receive, send)
             return
         is_ours = path.startswith("/app/")

@@ -72,6 +72,9 @@ class Console:
         clock: The clock that they are driven by.
         path: Where the page stands; its path ends with a slash.
         token: What must be brought to see anything; without one, this machine alone sees it.
+
+    Attributes:
+        stream: The path of the console's WebSocket.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Console:
         self._token = token
         self._feeds: set[Feed] = set()
         self._path, self._below = path, f"{path}console/"
+        self.stream = f"{self._below}stream"
         files = sorted((Path(__file__).parent / "static").iterdir())
         pages = {self._below + file.name: file for file in files if file.suffix != ".html"}
         pages[path] = Path(__file__).parent / "static" / "console.html"
@@ -95,12 +99,12 @@ class Console:
             routes=[
                 *(Route(at, self._guarded(_page(file))) for at, file in pages.items()),
                 Route(f"{self._below}events", self._guarded(self._send), methods=["POST"]),
-                WebSocketRoute(f"{self._below}stream", self._stream),
+                WebSocketRoute(self.stream, self._stream),
             ]
         )
 
     def takes(self, path: str) -> bool:
-        """Say whether a path is the console's."""
+        """Say whether a request to a path is the console's."""
         return path in (self._path, self._path.rstrip("/")) or path.startswith(self._below)
 
     def close(self) -> None:

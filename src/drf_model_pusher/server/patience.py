@@ -1,0 +1,58 @@
+"""HTTP connections that do not come to the point, and are not waited for.
+
+uvicorn waits for ever for the rest of a request; a few thousand that never send it would use up all
+the sockets that the process may have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from drf_model_pusher.server import extra
+
+try:
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+except ImportError as error:  # pragma: no cover - needs an installation without the extra
+    raise ImportError(extra.MESSAGE) from error
+
+#: Seconds in which a request must come, head and body; it may take twice that until this is seen.
+REQUEST_TIMEOUT = 20.0
+
+
+class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+    """uvicorn's own protocol, which closes what keeps it waiting for a request."""
+
+    _look: asyncio.TimerHandle | None = None
+    _seen: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_looking()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, *args: Any) -> None:
+        """Wait no more: the connection is another protocol's now."""
+        self._stop_looking()
+        super().handle_websocket_upgrade(*args)
+
+    def _look_later(self) -> None:
+        self._look = self.loop.call_later(REQUEST_TIMEOUT, self._look_again)
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+
+    def _look_again(self) -> None:
+        cycle = self.cycle
+        is_waiting = cycle is None or cycle.response_complete or cycle.more_body
+        if is_waiting and cycle is self._seen:
+            self.transport.close()
+            return
+        self._seen = cycle
+        self._look_later()
