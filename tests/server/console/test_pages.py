@@ -40,7 +40,9 @@ def ask(port, path="/", body=None, method=None, **headers):
         connection.putheader("Content-Length", str(len(content)))
         connection.endheaders(content)
         response = connection.getresponse()
-        return response.status, response.headers, response.read().decode()
+        # Older versions of uvicorn refuse a WebSocket without saying where the answer ends.
+        text = "" if "Upgrade" in headers else response.read().decode()
+        return response.status, response.headers, text
     finally:
         connection.close()
 
