@@ -150,7 +150,7 @@ def _own_members(view_class: type[Any]) -> list[Any]:
     return [
         member
         for base in view_class.__mro__
-        if not _is_of_drf(base) and base.__module__ != ModelPusherViewMixin.__module__
+        if not _is_of_drf(base) and base not in ModelPusherViewMixin.__mro__
         for member in vars(base).values()
     ]
 
