@@ -8,17 +8,18 @@ from django.core.cache.backends.locmem import LocMemCache
 from rest_framework import viewsets
 from rest_framework.test import APIRequestFactory
 
-from drf_model_pusher import occupancy
+from drf_model_pusher import occupancy, occupancy_state
 from drf_model_pusher.authorization import Doorkeeper
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import InvalidEventError
-from drf_model_pusher.occupancy import Audience, audience, expect, record, settle, synchronize
+from drf_model_pusher.occupancy import Audience, audience, expect, settle
+from drf_model_pusher.occupancy_state import OccupancyError, record, synchronize
 from drf_model_pusher.providers import BaseProvider, get_provider
 from drf_model_pusher.pushing import make_event
 from drf_model_pusher.refusals import Refused
 from drf_model_pusher.views import AuthorizationView, ModelPusherViewMixin
-from tests.occupied import answer, local_cache, questions, use_cache
+from tests.occupied import REDIS, answer, local_cache, questions, use_cache
 from tests.pusher_api import Answer
 from tests.shop.models import Line, Order
 from tests.shop.serializers import LineSerializer
@@ -50,6 +51,29 @@ class LineViewSet(ModelPusherViewMixin, viewsets.ModelViewSet):
 
     def get_pusher_channels(self):
         return list(self.pusher_channels)
+
+
+@pytest.fixture
+def trips(monkeypatch):
+    """The operations of the cache, or the commands that Redis is sent."""
+    made = []
+    backend = type(caches["default"])
+    names = ["get_many", "set", "set_many", "add", "delete"]
+    if not issubclass(backend, LocMemCache):
+        import redis
+
+        backend, names = redis.connection.AbstractConnection, ["send_command"]
+
+    def counted(name, original):
+        def operation(self, *args, **kwargs):
+            made.append(args[0] if name == "send_command" else name)
+            return original(self, *args, **kwargs)
+
+        return operation
+
+    for name in names:
+        monkeypatch.setattr(backend, name, counted(name, getattr(backend, name)))
+    return made
 
 
 @pytest.fixture
@@ -137,6 +161,15 @@ class TestPushing:
         write()
         assert sent(api) == [["private-lines"]]
 
+    def test_who_looks_for_an_event_that_nobody_hears_finds_a_line_in_the_log(
+        self, api, rendered, caplog
+    ):
+        with caplog.at_level(logging.DEBUG, "drf_model_pusher"):
+            write("a", "b")  # asked about when it is to leave
+            write("a")  # known not to be heard
+        unheard = [line for line in caplog.messages if line.startswith("nobody listens")]
+        assert unheard == ["nobody listens channels=2", "nobody listens channels=1"]
+
     def test_a_packet_of_ones_own_is_respected_and_filtered(self, api):
         class Backend(PusherBackend):
             serializer_class = LineSerializer
@@ -205,21 +238,28 @@ class TestPushing:
 
 
 class TestLooking:
-    def test_one_read_however_many_channels(self, api, monkeypatch):
+    def test_one_read_however_many_channels(self, api, trips):
         synchronize()
-        reads = []
-        backend = type(caches["default"])
-        original = backend.get_many
-        monkeypatch.setattr(
-            backend,
-            "get_many",
-            lambda *args, **kwargs: reads.append(1) or original(*args, **kwargs),
-        )
-        for name in ("get", "get_many", "set", "set_many", "add", "delete"):
-            if name != "get_many" and not issubclass(backend, LocMemCache):
-                monkeypatch.setattr(backend, name, lambda *args, **kwargs: pytest.fail("a trip"))
+        trips.clear()
         audience([f"lines.{number}" for number in range(500)])
-        assert reads == [1]
+        assert trips in (["get_many"], ["MGET"])
+
+    def test_servers_of_which_one_is_chosen_are_left_to_django(self, api, settings, request):
+        if "redis" not in request.node.callspec.id:
+            pytest.skip("about Redis")
+        settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": [REDIS, REDIS]}}
+        record({"a": True, "b": False}, now_ms())
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+
+    def test_a_connection_that_redis_has_closed_is_replaced(self, api, request):
+        if "redis" not in request.node.callspec.id:
+            pytest.skip("about Redis")
+        record({"a": True, "b": False}, now_ms())
+        client = caches["default"]._cache.get_client()
+        import redis
+
+        redis.Redis.from_url(REDIS).client_kill_filter(_id=client.client_id())
+        assert audience(["a", "b"]) == Audience(channels=("a",))
 
     def test_the_state_has_the_key_of_0_2_0(self, api):
         hear(event("channel_occupied", "a"), event("channel_vacated", "b"))
@@ -331,7 +371,7 @@ class TestSynchronization:
         class Backend(PrivatePusherBackend):
             serializer_class = LineSerializer
 
-        monkeypatch.setattr(occupancy, "registry", [Backend])
+        monkeypatch.setattr(occupancy_state, "registry", [Backend])
         settle([make_event(["private-a"], "e", {}, unsure=True)])
         assert questions(api)[0].query["filter_by_prefix"] == "private-"
         assert audience(["private-b"]).channels == ()
@@ -362,6 +402,8 @@ class TestFailures:
             raise ConnectionError("no cache")
 
         def breaks(*names):
+            if not names and not isinstance(caches["default"], LocMemCache):
+                monkeypatch.setattr("redis.connection.AbstractConnection.send_command", fail)
             for name in names or ("get", "get_many", "set", "set_many", "add", "delete"):
                 monkeypatch.setattr(type(caches["default"]), name, fail)
 
@@ -433,7 +475,7 @@ class TestFailures:
     def test_an_entry_that_the_cache_did_not_take_is_a_failure(self, api, monkeypatch):
         monkeypatch.setattr(type(caches["default"]), "set_many", lambda *args, **kw: ["key"])
         answer(api, ["a"])
-        with pytest.raises(occupancy.OccupancyError, match="did not take"):
+        with pytest.raises(OccupancyError, match="did not take"):
             synchronize()
         assert audience(["b"]).unsure
 
@@ -538,13 +580,13 @@ class TestRaces:
         assert audience(["a"]) == Audience(channels=("a",))
 
     def test_who_does_not_get_a_turn_fails_and_pusher_sends_again(self, api, monkeypatch):
-        monkeypatch.setattr(occupancy, "_TURN", 0.05)
+        monkeypatch.setattr(occupancy_state, "_TURN", 0.05)
         cache.add("drf-model-pusher:recording", True)
-        with pytest.raises(occupancy.OccupancyError, match="too long"):
+        with pytest.raises(OccupancyError, match="too long"):
             record({"a": True}, now_ms())
 
     def test_a_process_that_died_while_writing_holds_nobody_up_for_long(self, api, monkeypatch):
-        monkeypatch.setattr(occupancy, "_RECORDING_LASTS", 1)
+        monkeypatch.setattr(occupancy_state, "_RECORDING_LASTS", 1)
         cache.add("drf-model-pusher:recording", True, timeout=1)
         record({"a": True}, now_ms())
         assert audience(["a"]).channels == ("a",)

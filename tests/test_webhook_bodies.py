@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from drf_model_pusher import occupancy, signals
+from drf_model_pusher import occupancy_state, signals
 from drf_model_pusher.channels import is_cache_channel
 from tests.webhooks import KEY, SECRET, event, now_ms, post, signature
 
@@ -104,7 +104,7 @@ class TestUnsigned:
     @pytest.fixture(autouse=True)
     def _before(self):
         cache.clear()
-        occupancy.record({"orders": True, "lines": False}, now_ms(-60))
+        occupancy_state.record({"orders": True, "lines": False}, now_ms(-60))
         self.before = self.remembered()
 
     def remembered(self):
@@ -191,4 +191,4 @@ class TestSigned:
         last = {e["channel"]: e["name"] for e in events if e["name"].startswith("channel_")}
         for channel, name in last.items():
             if not is_cache_channel(channel):
-                assert cache.get(occupancy.STATE + channel) is (name == "channel_occupied")
+                assert cache.get(occupancy_state.STATE + channel) is (name == "channel_occupied")

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views import View
 
-from drf_model_pusher import occupancy, signals
+from drf_model_pusher import occupancy_state, signals
 from drf_model_pusher.authentication import is_signed
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.serializers import parse_webhook
@@ -86,7 +86,7 @@ class ChannelExistenceWebhook(View):
             if name in _STATES
         }
         try:
-            occupancy.record(states, webhook["time_ms"])
+            occupancy_state.record(states, webhook["time_ms"])
         except Exception as error:
             logger.exception("webhook not recorded error=%s", type(error).__name__)
             return False

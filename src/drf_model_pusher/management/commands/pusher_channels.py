@@ -10,7 +10,7 @@ from typing import Any
 from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError
 
-from drf_model_pusher import occupancy
+from drf_model_pusher import occupancy_state
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import ModelPusherException, ProviderError
@@ -44,7 +44,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and print."""
         try:
-            if options["sync"] and occupancy.synchronize() is None:
+            if options["sync"] and occupancy_state.synchronize() is None:
                 raise CommandError(_CANNOT_TELL)
             channels = _ask(get_provider(), options["prefix"])
         except ModelPusherException as error:
@@ -95,10 +95,10 @@ def _ask(provider: BaseProvider, prefix: str) -> dict[str, dict[str, Any]]:
 def _add_remembered(found: dict[str, dict[str, Any]]) -> None:
     """Add what the cache has about channels that are occupied."""
     cache = caches[app_settings.DRF_MODEL_PUSHER_CACHE]
-    states = cache.get_many([occupancy.STATE + name for name in found])
+    states = cache.get_many([occupancy_state.STATE + name for name in found])
     words = {True: "occupied", False: "vacant", None: "unknown"}
     for name, info in found.items():
-        info["cache"] = words[states.get(occupancy.STATE + name)]
+        info["cache"] = words[states.get(occupancy_state.STATE + name)]
 
 
 def _counts(info: Mapping[str, Any]) -> dict[str, Any]:
