@@ -395,19 +395,22 @@ class TestSynchronization:
 
 class TestFailures:
     @pytest.fixture
-    def broken(self, monkeypatch):
+    def broken(self):
         """Cache operations that fail."""
 
         def fail(*args, **kwargs):
             raise ConnectionError("no cache")
 
+        patch = pytest.MonkeyPatch()
+
         def breaks(*names):
             if not names and not isinstance(caches["default"], LocMemCache):
-                monkeypatch.setattr("redis.connection.AbstractConnection.send_command", fail)
+                patch.setattr("redis.connection.AbstractConnection.send_command", fail)
             for name in names or ("get", "get_many", "set", "set_many", "add", "delete"):
-                monkeypatch.setattr(type(caches["default"]), name, fail)
+                patch.setattr(type(caches["default"]), name, fail)
 
-        return breaks
+        yield breaks
+        patch.undo()  # before the cache is emptied
 
     def test_without_the_cache_everything_is_sent_and_it_is_logged(
         self, api, rendered, broken, caplog
