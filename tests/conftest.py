@@ -45,10 +45,14 @@ def memory(settings) -> Iterator[list]:
 
 
 @pytest.fixture
-def own_registry(monkeypatch) -> None:
+def own_registry(monkeypatch) -> Iterator[None]:
     """Backends that a test declares are forgotten after it; those of the apps stay."""
+    before = set(registry)
     kept = {model: list(backends) for model, backends in registry._backends.items()}
     monkeypatch.setattr(registry, "_backends", kept)
+    yield
+    for backend in set(registry) - before:
+        registry.unregister(backend)
 
 
 @pytest.fixture

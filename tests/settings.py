@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "tests.archive",
     "tests.boards",
     "tests.drf_features",
+    "tests.depot",
 ]
 DATABASES = {
     alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}

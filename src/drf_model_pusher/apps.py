@@ -17,7 +17,7 @@ class DrfModelPusherConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the backends of every installed app."""
-        from drf_model_pusher import log
+        from drf_model_pusher import log, observers
         from drf_model_pusher.channel_checks import check_channels
         from drf_model_pusher.checks import (
             check_backends,
@@ -36,5 +36,6 @@ class DrfModelPusherConfig(AppConfig):
         register(check_views)
         register(check_leaks)
         log.connect()
+        observers.follow_registry()
         file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
         autodiscover_modules(file.removesuffix(".py").replace("/", "."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drf_model_pusher.async_code import awaited_in_sync_code, in_sync_thread
@@ -41,6 +41,12 @@ class AsyncPusherViewMixin(_View):
             self.push_change, event, instance, pre_destroy=pre_destroy, ignore=ignore
         )
 
+    def apush_many(
+        self, event: str, instances: Iterable[Any], *, ignore: bool = True
+    ) -> Awaitable[None]:
+        """Await ``push_many()``."""
+        return in_sync_thread(self.push_many, event, instances, ignore=ignore)
+
     def apush(
         self,
         channels: str | Sequence[str],
@@ -72,6 +78,7 @@ class AsyncPusherViewMixin(_View):
         push: Callable[..., None]
         push_change: Callable[..., None]
         push_changes: Callable[..., None]
+        push_many: Callable[..., None]
         _create: Callable[..., None]
         _update: Callable[..., None]
         _destroy: Callable[..., None]

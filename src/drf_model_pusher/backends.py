@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models, router
 
+from drf_model_pusher import bulk, refetching
 from drf_model_pusher.async_code import in_sync_thread, only_in_sync_code
+from drf_model_pusher.change_rules import ChangeRules
 from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.composing import compose, render
 from drf_model_pusher.conf import app_settings
@@ -17,8 +19,9 @@ from drf_model_pusher.moves import Before
 from drf_model_pusher.oversize import reference
 from drf_model_pusher.pushing import push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
-from drf_model_pusher.rules import ChannelRules
 from drf_model_pusher.sharing import is_rendered_alike
+from drf_model_pusher.standing_in import no_request
+from drf_model_pusher.suppressing import is_suppressed
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from drf_model_pusher.providers import BaseProvider
 
 
-class PusherBackend(ChannelRules):
+class PusherBackend(ChangeRules):
     """Turns changes of a model into events on public channels.
 
     Declaring a subclass registers it for the model of its ``serializer_class`` or of its
@@ -81,12 +84,18 @@ class PusherBackend(ChannelRules):
         return serializer_class
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Return what the serializer may know besides the instance: the view's own context."""
+        """Return what the serializer may know besides the instance: the view's own context.
+
+        Where no view made the change it has a ``request`` nevertheless: that of the view which is
+        handled meanwhile, or one of nobody's, whose URLs begin with DRF_MODEL_PUSHER_BASE_URL.
+        """
         if hasattr(self.view, "get_serializer_context"):
             context: dict[str, Any] = self.view.get_serializer_context()
             return context
         request = getattr(self.view, "request", None)
-        return {} if request is None else {"request": request, "view": self.view}
+        if request is not None:
+            return {"request": request, "view": self.view}
+        return {"request": self.request or no_request()}
 
     def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
         """Return channels, event name and data of a change: the whole event, before encoding."""
@@ -120,6 +129,10 @@ class PusherBackend(ChannelRules):
 
     # Here for subclasses whose `__init__()` does not call this one.
     view: Any = None
+    #: The request during which the change was made, where no view of the model makes it.
+    request: Any = None
+    #: The database of the change, where it is known better than from the instance.
+    using: str | None = None
     #: Where the instance was heard of before its update, if the view saw that.
     before: Before | None = None
 
@@ -142,6 +155,12 @@ class PusherBackend(ChannelRules):
                 "says `class Meta: abstract = True`."
             )
         cls.model = model
+        cls.settle_rules(cls.Meta)
+        if cls.observe and cls.needs_view():
+            raise DeclarationError(
+                f"{cls.__qualname__} observes changes that are made without a view: give it "
+                "`channels` or `get_channels()`, and a `serializer_class`."
+            )
         registry.register(cls, model)
 
     def __init__(self, view: Any = None) -> None:
@@ -167,9 +186,36 @@ class PusherBackend(ChannelRules):
             ignore: Whether to leave out the connection whose id the request carries.
         """
         with wrong_settings_logged:
-            if not app_settings.DRF_MODEL_PUSHER_DISABLED:
-                using = _alias(instance, pre_destroy=pre_destroy)
-                push_events(compose(self, event, instance, ignore=ignore, using=using), using=using)
+            if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(type(self)):
+                return
+            event = self.resolve_event(event, instance)
+            if self.should_push(event, instance):
+                using = self.using or _alias(instance, pre_destroy=pre_destroy)
+                if self.touches:
+                    refetching.touch(self, instance, ignore=ignore, using=using)
+                if self.reads_again():
+                    refetching.push(self, event, instance, ignore=ignore, using=using)
+                else:
+                    events = compose(self, event, instance, ignore=ignore, using=using)
+                    push_events(events, using=using)
+
+    @only_in_sync_code
+    def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
+        """Push the same change of many objects once the current transaction is committed.
+
+        They are read then, in batches through ``get_queryset()``, and rendered once each; more than
+        ``bulk_limit`` become one ``<model>.invalidate`` for each channel. A deletion is rendered
+        now, while the objects are there.
+
+        Args:
+            event: ``create``, ``update``, ``delete`` or a verb of your own.
+            instances: Objects, their primary keys, or a queryset; to be deleted, objects or a
+                queryset.
+            ignore: Whether to leave out the connection whose id the request carries.
+        """
+        with wrong_settings_logged:
+            if not app_settings.DRF_MODEL_PUSHER_DISABLED and not is_suppressed(type(self)):
+                bulk.push_many(self, event, instances, ignore=ignore)
 
     async def apush_change(
         self,
@@ -183,15 +229,37 @@ class PusherBackend(ChannelRules):
             self.push_change, event, instance, pre_destroy=pre_destroy, ignore=ignore
         )
 
+    async def apush_many(
+        self, event: str, instances: Iterable[Any], *, ignore: bool = True
+    ) -> None:
+        """Await ``push_many()``."""
+        await in_sync_thread(self.push_many, event, instances, ignore=ignore)
+
     def channels_before(self, instance: Any) -> Before | None:
         """Return where an object is heard of before it is updated; None for the view's channels."""
-        if self.channels is None and type(self).get_channels is PusherBackend.get_channels:
+        if self.channels is None and not self.names_channels_itself():
             return None
         try:
             channels = self.full_names(instance)
         except InvalidEventError:
             channels = []  # it was in no channel that there is
         return Before(channels=channels, key=object_key(instance, self.view))
+
+    @classmethod
+    def names_channels_itself(cls) -> bool:
+        """Say whether a subclass names its channels by a method."""
+        return cls.get_channels is not PusherBackend.get_channels
+
+    @classmethod
+    def needs_view(cls) -> bool:
+        """Say whether only a view could tell its channels, or how to render."""
+        if cls.get_packet is not PusherBackend.get_packet:
+            return False
+        renders = cls.serializer_class is not None or any(
+            getattr(cls, name) is not getattr(PusherBackend, name)
+            for name in ("get_serializer", "get_serializer_class")
+        )
+        return not renders or (cls.channels is None and not cls.names_channels_itself())
 
     def has_own_packet(self) -> bool:
         """Say whether a subclass makes the whole event itself."""

@@ -35,7 +35,7 @@ def compose(
         ignore: Whether to leave out the connection whose id the request carries.
         using: The alias of the database that it was written to.
     """
-    socket_id = writer_socket_id(getattr(backend.view, "request", None)) if ignore else None
+    socket_id = socket_id_of(backend, ignore=ignore)
     subject = _subject(instance)
     composed = []
     for change, heard, name, data in _packets(backend, event, instance):
@@ -57,6 +57,15 @@ def compose(
             pusher_event = replace(pusher_event, data=encode_data(small))
         composed.append(pusher_event)
     return composed
+
+
+def socket_id_of(backend: PusherBackend, *, ignore: bool) -> str | None:
+    """Return the connection to leave out, that of the request during which a change was made."""
+    if not ignore:
+        return None
+    return writer_socket_id(
+        backend.request if backend.view is None else getattr(backend.view, "request", None)
+    )
 
 
 def _packets(backend: PusherBackend, event: str, instance: Any) -> Iterator[_Packet]:

@@ -127,6 +127,14 @@ class AppSettings:
         return _text("DRF_MODEL_PUSHER_DELIVERY") or "drf_model_pusher.delivery.BackgroundDelivery"
 
     @cached_property
+    def DRF_MODEL_PUSHER_BASE_URL(self) -> str:
+        """What URLs begin with in what is rendered without a request; empty for relative ones."""
+        value = _text("DRF_MODEL_PUSHER_BASE_URL")
+        if value and not value.startswith(("http://", "https://")):
+            raise _wrong("DRF_MODEL_PUSHER_BASE_URL", value, 'such as "https://api.example.com"')
+        return value
+
+    @cached_property
     def DRF_MODEL_PUSHER_QUEUE_SIZE(self) -> int:
         """How many events may wait in a process; above it, the oldest are given up."""
         name = "DRF_MODEL_PUSHER_QUEUE_SIZE"

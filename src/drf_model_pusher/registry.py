@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -11,21 +11,51 @@ if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
 
 
+_Follow: TypeAlias = "Callable[[type[PusherBackend]], None]"
+
+
 class Registry:
     """Backends by model class; two models of one name share nothing."""
 
     def __init__(self) -> None:
         self._backends: dict[type[Model], list[type[PusherBackend]]] = {}
+        self._followers: list[tuple[_Follow, _Follow]] = []
+        self._touched: set[Any] = set()
 
     def register(self, backend: type[PusherBackend], model: type[Model]) -> None:
         """Let a backend push the changes of a model."""
         self._backends.setdefault(model, []).append(backend)
+        self._find_touched()
+        for registered, _ in self._followers:
+            registered(backend)
 
     def unregister(self, backend: type[PusherBackend]) -> None:
         """Forget a backend; for tests that declare one."""
         for backends in self._backends.values():
             if backend in backends:
                 backends.remove(backend)
+        self._find_touched()
+        for _, unregistered in self._followers:
+            unregistered(backend)
+
+    def follow(self, registered: _Follow, unregistered: _Follow) -> None:
+        """Call a function for each backend, and another one when it is forgotten."""
+        if (registered, unregistered) in self._followers:
+            return
+        self._followers.append((registered, unregistered))
+        for backend in self:
+            registered(backend)
+
+    def is_touched(self, model: type[Model]) -> bool:
+        """Say whether a backend's ``touches`` leads to this model."""
+        return model._meta.concrete_model in self._touched
+
+    def _find_touched(self) -> None:
+        self._touched = {
+            backend.touched_model(path)._meta.concrete_model
+            for backend in self
+            for path in backend.touches
+        }
 
     def __iter__(self) -> Iterator[type[PusherBackend]]:
         """Go through all backends."""

@@ -84,6 +84,8 @@ def _is_plain_view(view_class: type, action: str, own: type) -> bool:
 def _is_plain_backend(backend_class: type, base: type) -> bool:
     names = (
         "push_change",
+        "should_push",
+        "resolve_event",
         "get_packet",
         "get_serializer",
         "get_serializer_context",

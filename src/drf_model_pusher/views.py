@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from drf_model_pusher import handling
 from drf_model_pusher.async_code import only_in_sync_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
 from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
+from drf_model_pusher.changed import changes_between, values_of
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import held_back
@@ -24,6 +26,7 @@ from drf_model_pusher.pushing import (
 )
 from drf_model_pusher.registry import registry
 from drf_model_pusher.sharing import is_response_settled
+from drf_model_pusher.suppressing import is_suppressed
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 if TYPE_CHECKING:
@@ -120,8 +123,29 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             model = type(instance) if isinstance(instance, models.Model) else None
             for backend in self.get_pusher_backends(model):
                 if event == self.PUSH_UPDATE:
-                    backend.before = self._pop_before(backend, instance)
-                backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
+                    self._remind(backend, instance)
+                if not backend.observe or handling.tell(backend, event, instance, view=self):
+                    backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
+
+    @only_in_sync_code
+    def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
+        """Push the same change of many objects of one model, read and rendered in batches.
+
+        Args:
+            event: ``create``, ``update``, ``delete`` or a verb of your own.
+            instances: Objects, or a queryset.
+            ignore: Whether to leave out the connection whose id the request carries.
+        """
+        with wrong_settings_logged:
+            if app_settings.DRF_MODEL_PUSHER_DISABLED:
+                return
+            if isinstance(instances, models.QuerySet):
+                model: type[models.Model] | None = instances.model
+            else:
+                instances = list(instances)
+                model = next((type(e) for e in instances if isinstance(e, models.Model)), None)
+            for backend in self.get_pusher_backends(model):
+                backend.push_many(event, instances, ignore=ignore)
 
     @only_in_sync_code
     def push(
@@ -143,7 +167,7 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             using: The alias of the database whose transaction decides.
         """
         with wrong_settings_logged:
-            if app_settings.DRF_MODEL_PUSHER_DISABLED:
+            if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed():
                 return
             heard = audience(as_names(channels, self.push))
             if heard.channels:
@@ -152,6 +176,12 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
                     heard.channels, event_name, data, socket_id=socket_id, unsure=heard.unsure
                 )
                 push_events([event], using=using)
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Handle the request; what observers see meanwhile leaves out the connection it names."""
+        if not handling.needed:
+            return super().dispatch(request, *args, **kwargs)
+        return handling.handle(self, super().dispatch, request, *args, **kwargs)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""
@@ -166,33 +196,54 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         self._destroy(instance, super().perform_destroy)
 
     def _create(self, serializer: BaseSerializer[Any], create: Callable[[Any], None]) -> None:
-        create(serializer)
-        if self.push_creations:
-            self._push_saved(self.PUSH_CREATE, serializer)
+        with self._own_changes(serializer, known=False):
+            create(serializer)
+            if self.push_creations:
+                self._push_saved(self.PUSH_CREATE, serializer)
 
     def _update(self, serializer: BaseSerializer[Any], update: Callable[[Any], None]) -> None:
         self._remember(serializer.instance)
-        update(serializer)
-        if self.push_updates:
-            _forget_prefetched(serializer.instance)
-            self._push_saved(self.PUSH_UPDATE, serializer)
+        with self._own_changes(serializer, known=True):
+            update(serializer)
+            if self.push_updates:
+                _forget_prefetched(serializer.instance)
+                self._push_saved(self.PUSH_UPDATE, serializer)
 
     def _destroy(self, instance: Any, destroy: Callable[[Any], None]) -> None:
         with self._held_back(instance) if self.push_deletions else nullcontext():
             if self.push_deletions:
                 self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
-            destroy(instance)
+            with handling.own_changes(self, _each(instance), list) if handling.needed else _NOTHING:
+                destroy(instance)
 
-    #: Where objects were heard of before the update that is under way.
+    def _own_changes(
+        self, serializer: BaseSerializer[Any], *, known: bool
+    ) -> AbstractContextManager[None]:
+        """Keep observers from pushing what the view is about to push."""
+        if not handling.needed:
+            return _NOTHING
+        known = known and not isinstance(serializer.instance, models.QuerySet)
+        objects = _each(serializer.instance) if known else None
+        return handling.own_changes(self, objects, lambda: _each(serializer.instance))
+
+    #: Where objects were heard of before the update that is under way, and what they were.
     _before: dict[Any, Before] | None = None
+    _values: dict[Any, dict[str, Any]] | None = None
+    #: Names of the many-to-many fields that the update has written.
+    _related: frozenset[str] = frozenset()
 
-    def _pop_before(self, backend: PusherBackend, instance: Any) -> Before | None:
+    def _remind(self, backend: PusherBackend, instance: Any) -> None:
+        """Tell a backend what an object was before its update."""
+        pk = getattr(instance, "pk", None)
         # Once: another push of the same update is no second move.
-        return (self._before or {}).pop((type(backend), getattr(instance, "pk", None)), None)
+        backend.before = (self._before or {}).pop((type(backend), pk), None)
+        if backend.asks_what_changed and (values := (self._values or {}).get((type(instance), pk))):
+            backend.previous = values
+            backend.changed_fields = changes_between(values, instance) | self._related
 
     def _remember(self, instance: Any) -> None:
         """Keep in mind which channels an object is in, before it is updated."""
-        self._before = {}
+        self._before, self._values = {}, {}
         # A setting that does not fit is logged by the push.
         with suppress(SettingError):
             if not self.push_updates or app_settings.DRF_MODEL_PUSHER_DISABLED:
@@ -203,6 +254,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
                     for backend in self.get_pusher_backends(type(each)):
                         if before := backend.channels_before(each):
                             self._before[type(backend), each.pk] = before
+                        if backend.asks_what_changed:
+                            self._values[type(each), each.pk] = values_of(each)
 
     #: The serializer whose data will be the response, while that may be asked of it.
     response_serializer: BaseSerializer[Any] | None = None
@@ -211,6 +264,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         """Push what a serializer has saved, with its own rendering where that is the same."""
         if serializer.instance is None:
             return  # it left the saving to somebody else
+        if self._values:
+            self._related = _related_fields(serializer)
         if is_response_settled(self, event, ModelPusherViewMixin):
             self.response_serializer = serializer
         try:
@@ -225,6 +280,9 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         return nullcontext()
 
 
+_NOTHING = nullcontext()
+
+
 def _each(instance: Any) -> Iterable[Any]:
     """Return the objects of a change: many, or the one."""
     return instance if isinstance(instance, (list, tuple, models.QuerySet)) else [instance]
@@ -234,3 +292,11 @@ def _forget_prefetched(instance: Any) -> None:
     """Forget relations read before the update, as DRF does before it renders the response."""
     if getattr(instance, "_prefetched_objects_cache", None):
         instance._prefetched_objects_cache = {}
+
+
+def _related_fields(serializer: BaseSerializer[Any]) -> frozenset[str]:
+    """Return the many-to-many fields for which the request had a value."""
+    given = getattr(serializer, "validated_data", None)
+    if not isinstance(given, dict) or not isinstance(serializer.instance, models.Model):
+        return frozenset()
+    return frozenset(f.name for f in serializer.instance._meta.many_to_many if f.name in given)

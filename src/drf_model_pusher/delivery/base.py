@@ -82,11 +82,13 @@ class BaseDelivery(ABC):
             events: What to send, in order.
             using: The alias of the database that the change was written to.
         """
-        held = _held.get()
-        if held is None or held.over:
+        if not postponed(partial(self.deliver, events, using=using)):
             self.accept(events, using=using)
-        else:
-            held.delivers.append(partial(self.deliver, events, using=using))
+
+    def writes_in_transaction(self) -> bool:
+        """Say whether events must be made before the commit, since they are committed as well."""
+        kind = type(self)
+        return not (kind.accept is BaseDelivery.accept and kind.deliver is BaseDelivery.deliver)
 
 
 class _Held:
@@ -101,20 +103,36 @@ _held: ContextVar[_Held | None] = ContextVar("held", default=None)
 
 
 @contextmanager
+def set_aside() -> Iterator[list[Callable[[], None]]]:
+    """Keep what is pushed in the block, as calls that push it."""
+    held = _Held()
+    token = _held.set(held)
+    try:
+        yield held.delivers
+    finally:
+        _held.reset(token)
+        held.over = True
+
+
+@contextmanager
 def held_back() -> Iterator[None]:
     """Keep events until the end of the block; if the block fails they are forgotten.
 
     For a deletion, whose events are made while the object is still there.
     """
-    held = _Held()
-    token = _held.set(held)
-    try:
+    with set_aside() as delivers:
         yield
-    finally:
-        _held.reset(token)
-        held.over = True
-    for deliver in held.delivers:
+    for deliver in delivers:
         deliver()
+
+
+def postponed(call: Callable[[], None]) -> bool:
+    """Say whether a block keeps what is pushed; the call is kept then."""
+    held = _held.get()
+    if held is None or held.over:
+        return False
+    held.delivers.append(call)
+    return True
 
 
 def is_held_back() -> bool:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 from weakref import ref
 
 from django.db import transaction
 
-from drf_model_pusher.events import PusherEvent
-
-Send: TypeAlias = Callable[[Sequence[PusherEvent]], None]
+# An event, or what events will be made of.
+Item = TypeVar("Item")
 
 # The attribute of a connection, which is one thread's, with the link of the last hook: of this
 # transaction or, where it leads to nothing that lives, of an earlier one.
 _LAST = "_drf_model_pusher_last_hook"
 
 
-def after_commit(send: Send, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
+def after_commit(
+    send: Callable[[Sequence[Item]], None], events: Sequence[Item], *, using: str | None = None
+) -> None:
     """Send events once the current transaction is committed, in one call with its later ones.
 
     Outside a transaction they are sent at once.
@@ -49,7 +50,7 @@ class _Hook:
 
     __slots__ = ("__weakref__", "events", "place", "send")
 
-    def __init__(self, send: Send, events: Sequence[PusherEvent]) -> None:
+    def __init__(self, send: Callable[[Sequence[Any]], None], events: Sequence[Any]) -> None:
         self.send = send
         self.events = events
         # A link of a chain: the hook, weakly, and the next link. It outlives a hook that is dropped
@@ -59,7 +60,7 @@ class _Hook:
     def __call__(self) -> None:
         if not self.events:
             return
-        taken: list[PusherEvent] = []
+        taken: list[Any] = []
         place = self.place
         while place is not None:
             hook: _Hook | None = place[0]()

@@ -1,0 +1,124 @@
+"""Many changes at once: read in batches, rendered once each, or one "fetch anew" for them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, router
+
+from drf_model_pusher.composing import compose
+from drf_model_pusher.moves import Before
+from drf_model_pusher.netting import Change, gone_change
+from drf_model_pusher.pushing import push_events
+from drf_model_pusher.refetching import add, batches, invalidation, read
+from drf_model_pusher.touching import parents_of
+
+if TYPE_CHECKING:
+    from drf_model_pusher.backends import PusherBackend
+
+
+def push_many(
+    backend: PusherBackend,
+    event: str,
+    instances: Iterable[Any],
+    *,
+    ignore: bool = True,
+    using: str | None = None,
+) -> None:
+    """Push the same change of many objects; see ``PusherBackend.push_many()``."""
+    if not isinstance(instances, models.QuerySet):
+        instances = list(instances)
+    using = using or _alias(backend, instances)
+    if backend.events.get(event, event) == "delete":
+        _push_deletions(backend, event, instances, ignore=ignore, using=using)
+    else:
+        push_keys(backend, event, list(_keys(instances)), ignore=ignore, using=using)
+
+
+def push_keys(
+    backend: PusherBackend,
+    event: str,
+    keys: list[Any],
+    *,
+    using: str,
+    ignore: bool = True,
+    before: Mapping[Any, Before] | None = None,
+    changed_fields: frozenset[str] | None = None,
+) -> None:
+    """Push a change of objects that are named by their primary keys, once it is committed."""
+    if keys:
+        add(
+            Change(
+                backend=backend,
+                event=event,
+                keys=keys,
+                using=using,
+                ignore=ignore,
+                before=before or {},
+                changed_fields=changed_fields,
+            )
+        )
+
+
+def _push_deletions(
+    backend: PusherBackend, event: str, instances: Any, *, ignore: bool, using: str
+) -> None:
+    """Render objects while they are there; above the limit only their channels are kept."""
+    gone: list[Change] = []
+    channels: dict[str, None] = {}
+    count, limit = 0, backend.bulk_limit
+    for instance in _stream(backend, instances, using):
+        resolved = backend.resolve_event(event, instance)
+        if not backend.should_push(resolved, instance):
+            continue
+        for parent in parents_of(backend, instance, ignore=ignore, using=using):
+            add(parent)
+        count += 1
+        if limit is not None:
+            channels |= dict.fromkeys(backend.full_names(instance))
+        if limit is None or count <= limit:
+            made = compose(backend, resolved, instance, ignore=ignore, using=using)
+            gone.append(gone_change(backend, resolved, instance, made, using=using))
+        else:
+            gone.clear()
+    if limit is not None and count > limit:
+        push_events(invalidation(backend, channels, ignore=ignore), using=using)
+    elif backend.reads_again():
+        for change in gone:
+            add(change)
+    else:
+        push_events([event for change in gone for event in change.events or ()], using=using)
+
+
+def _stream(backend: PusherBackend, instances: Any, using: str) -> Iterator[Any]:
+    if not isinstance(instances, models.QuerySet):
+        yield from instances
+        return
+    for batch in batches(list(_keys(instances))):
+        found = read(backend, batch, using)
+        yield from (found[key] for key in batch if key in found)
+
+
+def _keys(instances: Any) -> Iterator[Any]:
+    if isinstance(instances, models.QuerySet):
+        yield from instances.values_list("pk", flat=True)
+        return
+    for instance in instances:
+        key = instance.pk if isinstance(instance, models.Model) else instance
+        if key is None:
+            raise ValueError(f"{instance!r} has no primary key, and so cannot be read again.")
+        yield key
+
+
+def _alias(backend: PusherBackend, instances: Any) -> str:
+    """Return the database that the objects were, or are about to be, written to."""
+    if backend.using:
+        return backend.using
+    if isinstance(instances, models.QuerySet):
+        chosen: str | None = instances._db  # type: ignore[attr-defined] # by using()
+        return chosen or router.db_for_write(instances.model)
+    first = instances[0] if instances else None
+    if isinstance(first, models.Model) and first._state.db:
+        return first._state.db
+    return router.db_for_write(backend.model)

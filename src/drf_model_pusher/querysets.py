@@ -1,0 +1,170 @@
+"""A queryset whose bulk operations push: what Django sends no signal for.
+
+``objects = PushingQuerySet.as_manager()`` on a model, or a base of a queryset of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models
+
+from drf_model_pusher import bulk, handling
+from drf_model_pusher.changed import field_names
+from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.base import held_back
+from drf_model_pusher.moves import Before
+from drf_model_pusher.pushing import wrong_settings_logged
+from drf_model_pusher.refetching import add, batches, read
+from drf_model_pusher.registry import registry
+from drf_model_pusher.suppressing import is_suppressed
+from drf_model_pusher.touching import parents_of
+
+if TYPE_CHECKING:
+    from drf_model_pusher.backends import PusherBackend
+
+logger = logging.getLogger("drf_model_pusher")
+
+_Model = TypeVar("_Model", bound=models.Model)
+
+# Whether an operation that pushes is under way; it may be made of others.
+_under_way: ContextVar[bool] = ContextVar("under_way", default=False)
+
+# Such a queryset may be used while a view handles a request.
+handling.need()
+
+
+class PushingQuerySet(models.QuerySet[_Model]):
+    """Pushes what ``bulk_create``, ``bulk_update``, ``update`` and ``delete`` change.
+
+    Through every backend of the model, with the socket id of the request that a view handles
+    meanwhile. ``create``, ``get_or_create`` and ``update_or_create`` are not bulk: they call
+    ``save()``, which a backend may observe.
+    """
+
+    def bulk_create(self, objs: Iterable[_Model], *args: Any, **kwargs: Any) -> list[_Model]:
+        """Create, and push ``create``; ``update`` with ``update_conflicts``, for it may be either.
+
+        Nothing is pushed of objects whose keys the database does not return, nor with
+        ``ignore_conflicts``, since nobody knows then what is new.
+        """
+        with _pushing(self) as backends:
+            created = super().bulk_create(objs, *args, **kwargs)
+            if not kwargs.get("ignore_conflicts"):
+                event = "update" if kwargs.get("update_conflicts") else "create"
+                self._push(backends, event, self._known(created, backends))
+        return created
+
+    def bulk_update(
+        self, objs: Iterable[_Model], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
+        """Update, and push ``update``."""
+        objs, fields = list(objs), list(fields)
+        with _pushing(self) as backends:
+            keys = [each.pk for each in objs]
+            before = self._before(backends, keys, fields)
+            count = super().bulk_update(objs, fields, batch_size)
+            self._push(backends, "update", keys, before, fields)
+        return count
+
+    def update(self, **kwargs: Any) -> int:
+        """Update, and push ``update`` of the objects that were selected just before."""
+        with _pushing(self) as backends:
+            keys = list(self.order_by().values_list("pk", flat=True)) if backends else []
+            before = self._before(backends, keys, kwargs)
+            count = super().update(**kwargs)
+            self._push(backends, "update", keys, before, kwargs)
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined] # as Django marks it
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Render, delete, and push ``delete``; through backends that observe, observers do it."""
+        with _pushing(self) as backends:
+            for backend in backends:
+                if "delete" not in backend.observe:
+                    backend.push_many("delete", self.all())
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _before(
+        self, backends: Collection[PusherBackend], keys: list[Any], fields: Iterable[str]
+    ) -> dict[PusherBackend, dict[Any, Before]]:
+        """Return where objects are heard of before; touch the parents that they may leave."""
+        fields = list(fields)
+        before: dict[PusherBackend, dict[Any, Before]] = {}
+        for backend in backends:
+            if not (backend.depends_on(fields) or backend.touches):
+                continue
+            found = before[backend] = {}
+            for batch in batches(keys):
+                for key, instance in read(backend, batch, self.db).items():
+                    if (was := backend.channels_before(instance)) is not None:
+                        found[key] = was
+                    for parent in parents_of(backend, instance, ignore=True, using=self.db):
+                        add(parent)
+        return before
+
+    def _push(
+        self,
+        backends: Iterable[PusherBackend],
+        event: str,
+        keys: list[Any],
+        before: dict[PusherBackend, dict[Any, Before]] | None = None,
+        fields: Iterable[str] | None = None,
+    ) -> None:
+        changed = None if fields is None else field_names(self.model, list(fields))
+        for backend in backends:
+            bulk.push_keys(
+                backend,
+                event,
+                keys,
+                using=self.db,
+                before=(before or {}).get(backend),
+                changed_fields=changed,
+            )
+
+    def _known(self, created: list[_Model], backends: Collection[PusherBackend]) -> list[Any]:
+        keys = [each.pk for each in created if each.pk is not None]
+        if backends and len(keys) < len(created):
+            logger.warning(
+                "creations not pushed reason=keys model=%s count=%d",
+                self.model._meta.label,
+                len(created) - len(keys),
+            )
+        return keys
+
+
+@contextmanager
+def _pushing(queryset: PushingQuerySet[Any]) -> Iterator[list[PusherBackend]]:
+    """Give the backends that push an operation, which leaves when it is done."""
+    queryset._for_write = True  # type: ignore[attr-defined]
+    if _under_way.get() or not (backends := _backends(queryset)):
+        yield []
+        return
+    token = _under_way.set(True)
+    try:
+        with held_back():
+            yield backends
+    finally:
+        _under_way.reset(token)
+
+
+def _backends(queryset: PushingQuerySet[Any]) -> list[PusherBackend]:
+    backends = []
+    with wrong_settings_logged:
+        if app_settings.DRF_MODEL_PUSHER_DISABLED:
+            return []
+        for backend_class in registry.backends_for(queryset.model):
+            if is_suppressed(backend_class):
+                continue
+            backend = handling.backend_for(backend_class, queryset.model)
+            backend.using = queryset.db
+            backends.append(backend)
+    return backends

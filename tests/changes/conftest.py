@@ -1,0 +1,45 @@
+import pytest
+
+from drf_model_pusher.backends import PusherBackend
+from tests.depot.models import Customer, Parcel
+from tests.depot.serializers import ItemSerializer, ParcelSerializer
+
+
+@pytest.fixture
+def customer():
+    return Customer.objects.create(slug="ada")
+
+
+@pytest.fixture
+def parcel(customer):
+    return Parcel.objects.create(customer=customer)
+
+
+@pytest.fixture
+def declare(own_registry):
+    """Declare a backend of parcels, or of what the serializer is of."""
+
+    def declare(observe=False, **attributes):
+        attributes = {
+            "serializer_class": ParcelSerializer,
+            "channels": ["parcels"],
+            "Meta": type("Meta", (), {"observe": observe}),
+        } | attributes
+        return type("Declared", (PusherBackend,), attributes)
+
+    return declare
+
+
+@pytest.fixture
+def declare_items(declare):
+    def declare_items(observe=False, **attributes):
+        attributes = {"serializer_class": ItemSerializer, "channels": ["items"]} | attributes
+        return declare(observe, **attributes)
+
+    return declare_items
+
+
+@pytest.fixture
+def told(memory):
+    """What was pushed, as lines of text."""
+    return lambda: [f"{' '.join(event.channels)}: {event.name}" for event in memory]

@@ -1,0 +1,254 @@
+"""Many changes at once."""
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from drf_model_pusher.views import ModelPusherViewMixin
+from tests.depot.models import Customer, Item, Parcel, Seat
+from tests.depot.serializers import ParcelSerializer
+from tests.views import call
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+
+
+@pytest.fixture
+def parcels(customer):
+    return [Parcel.objects.create(customer=customer) for _ in range(3)]
+
+
+class WithCustomer(serializers.ModelSerializer):
+    slug = serializers.CharField(source="customer.slug")
+    items = serializers.SlugRelatedField("text", many=True, read_only=True)
+
+    class Meta:
+        model = Parcel
+        fields = ["id", "slug", "items"]
+
+
+class TestPushMany:
+    def test_reads_all_by_the_plan_of_the_queryset(self, declare, memory, parcels):
+        def get_queryset(self):
+            return Parcel.objects.select_related("customer").prefetch_related("items")
+
+        backend = declare(serializer_class=WithCustomer, get_queryset=get_queryset)
+        Item.objects.create(parcel=parcels[1], text="tea")
+        with CaptureQueriesContext(connection) as queries:
+            backend().push_many("update", parcels)
+        assert len(queries) == 2
+        assert [event.json() for event in memory] == [
+            {"id": parcel.pk, "slug": "ada", "items": ["tea"] if parcel is parcels[1] else []}
+            for parcel in parcels
+        ]
+
+    def test_reads_in_batches(self, declare, told, customer):
+        backend = declare(channels=["parcels.{pk}"])
+        Parcel.objects.bulk_create(Parcel(customer=customer) for _ in range(801))
+        before = len(told())
+        with CaptureQueriesContext(connection) as queries:
+            backend().push_many("update", Parcel.objects.all())
+        assert (len(queries), len(told()) - before) == (4, 801)
+
+    @pytest.mark.parametrize(
+        "kind",
+        [list, iter, lambda given: [each.pk for each in given], lambda given: Parcel.objects.all()],
+    )
+    def test_takes_objects_keys_and_querysets(self, declare, told, parcels, kind):
+        declare()().push_many("shipped", kind(parcels))
+        assert told() == ["parcels: parcel.shipped"] * 3
+
+    def test_leaves_out_objects_that_are_gone(self, declare, memory, parcels):
+        backend = declare()
+        with transaction.atomic():
+            backend().push_many("update", parcels)
+            Parcel._base_manager.filter(pk=parcels[0].pk).delete()
+        assert [event.json()["id"] for event in memory] == [each.pk for each in parcels[1:]]
+
+    def test_pushes_nothing_of_a_rollback(self, declare, told, parcels):
+        backend = declare()
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            backend().push_many("update", parcels)
+            raise ZeroDivisionError
+        assert told() == []
+
+    def test_renders_deletions_while_the_objects_are_there(self, declare, memory, parcels):
+        backend = declare()
+        keys = [each.pk for each in parcels]
+        with transaction.atomic():
+            backend().push_many("delete", Parcel._base_manager.all())
+            Parcel._base_manager.all().delete()
+        assert [event.json()["id"] for event in memory] == keys
+
+    def test_objects_that_are_not_saved_are_an_error(self, declare, customer):
+        with pytest.raises(ValueError, match="no primary key"):
+            declare()().push_many("create", [Parcel(customer=customer)])
+
+    def test_none_are_no_event(self, declare, told):
+        declare()().push_many("update", [])
+        declare()().push_many("delete", Parcel.objects.none())
+        assert told() == []
+
+    def test_works_with_keys_of_several_values(self, declare, memory):
+        class SeatSerializer(serializers.ModelSerializer):
+            class Meta:
+                model = Seat
+                fields = ["row", "number"]
+
+        backend = declare(serializer_class=SeatSerializer, channels=["seats"])
+        seats = [Seat.objects.create(row=1, number=number) for number in (1, 2)]
+        backend().push_many("update", seats)
+        assert [event.json() for event in memory] == [
+            {"row": 1, "number": 1},
+            {"row": 1, "number": 2},
+        ]
+
+    def test_reads_the_database_that_was_written(self, declare, memory):
+        customer = Customer.objects.using("other").create(slug="bo")
+        parcel = Parcel.objects.using("other").create(customer=customer)
+        declare()().push_many("update", [parcel])
+        assert [event.json()["id"] for event in memory] == [parcel.pk]
+
+    def test_of_a_view_leaves_out_its_writer(self, declare, memory, parcels):
+        class View(ModelPusherViewMixin, viewsets.ModelViewSet):
+            queryset = Parcel.objects.all()
+            serializer_class = ParcelSerializer
+
+            @action(detail=False)
+            def update(self, request):
+                self.push_many("shipped", self.get_queryset())
+                self.push_many("counted", parcels, ignore=False)
+                return Response()
+
+        declare()
+        call(View, "update", headers={"X-Pusher-Socket-Id": "1.2"})
+        assert [event.socket_id for event in memory] == ["1.2"] * 3 + [None] * 3
+
+
+class TestLimit:
+    def test_more_become_one_invalidation_a_channel(self, declare, memory, parcels):
+        backend = declare(bulk_limit=2, channels=["parcels", "parcels.{pk}"])
+        backend().push_many("update", parcels)
+        (event,) = memory
+        assert (event.name, event.json()) == ("parcel.invalidate", {})
+        assert set(event.channels) == {"parcels", *(f"parcels.{each.pk}" for each in parcels)}
+
+    def test_as_many_do_not(self, declare, told, parcels):
+        declare(bulk_limit=3)().push_many("update", parcels)
+        assert told() == ["parcels: parcel.update"] * 3
+
+    def test_none_is_no_limit(self, declare, told, parcels):
+        declare(bulk_limit=None)().push_many("update", parcels)
+        assert len(told()) == 3
+
+    def test_deletions_too(self, declare, told, parcels):
+        declare(bulk_limit=2)().push_many("delete", parcels)
+        assert told() == ["parcels: parcel.invalidate"]
+
+    def test_counts_a_transaction(self, declare, told, parcels):
+        backend = declare(bulk_limit=2)
+        with transaction.atomic():
+            for parcel in parcels:
+                backend().push_many("update", [parcel])
+        assert told() == ["parcels: parcel.invalidate"]
+
+
+class TestPushingQuerySet:
+    def test_bulk_create(self, declare, memory, customer):
+        declare()
+        created = Parcel.objects.bulk_create([Parcel(customer=customer), Parcel(customer=customer)])
+        assert [(e.name, e.json()["id"]) for e in memory] == [
+            ("parcel.create", each.pk) for each in created
+        ]
+
+    def test_bulk_create_that_ignores_conflicts_is_silent(self, declare, told, customer):
+        declare()
+        Parcel.objects.bulk_create([Parcel(customer=customer)], ignore_conflicts=True)
+        assert told() == []
+
+    def test_bulk_create_that_updates_conflicts_pushes_updates(self, declare, told, customer):
+        declare()
+        Parcel.objects.bulk_create(
+            [Parcel(pk=1, customer=customer)],
+            update_conflicts=True,
+            update_fields=["state"],
+            unique_fields=["id"],
+        )
+        assert told() == ["parcels: parcel.update"]
+
+    def test_bulk_update_is_one_update_each(self, declare, memory, parcels):
+        declare(observe=True)
+        for parcel in parcels:
+            parcel.state = "sent"
+        assert Parcel.objects.bulk_update(parcels, ["state"]) == 3
+        assert [(e.name, e.json()["state"]) for e in memory] == [("parcel.update", "sent")] * 3
+
+    def test_update(self, declare, memory, parcels):
+        declare(observe=True)
+        assert Parcel.objects.exclude(pk=parcels[0].pk).filter(state="open").update(state="x") == 2
+        assert [(e.json()["id"], e.json()["state"]) for e in memory] == [
+            (each.pk, "x") for each in parcels[1:]
+        ]
+
+    def test_update_knows_what_it_changes(self, declare, told, parcels):
+        declare(only_when={"state"})
+        Parcel.objects.update(weight=2)
+        assert told() == []
+        Parcel.objects.filter(pk=parcels[0].pk).update(state="sent")
+        assert told() == ["parcels: parcel.update"]
+
+    def test_update_may_move(self, declare, told, parcels):
+        declare(channels=["c{customer_id}"])
+        other = Customer.objects.create(slug="bo")
+        Parcel.objects.filter(pk=parcels[0].pk).update(customer=other)
+        assert told() == [
+            f"c{parcels[0].customer_id}: parcel.delete",
+            f"c{other.pk}: parcel.create",
+        ]
+
+    def test_delete(self, declare, memory, parcels):
+        declare()
+        keys = sorted(each.pk for each in parcels)
+        assert Parcel.objects.all().delete()[0] == 3
+        assert sorted(e.json()["id"] for e in memory) == keys
+
+    def test_delete_of_what_is_observed_is_pushed_once(self, declare, told, parcels):
+        declare(observe=True)
+        Parcel.objects.all().delete()
+        assert told() == ["parcels: parcel.delete"] * 3
+
+    def test_a_deletion_that_fails_is_silent(self, declare, told, parcels, monkeypatch):
+        declare()
+        monkeypatch.setattr("django.db.models.deletion.Collector.delete", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Parcel.objects.all().delete()
+        assert told() == []
+
+    def test_a_rollback_is_silent(self, declare, told, parcels):
+        declare()
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            Parcel.objects.update(state="sent")
+            Parcel.objects.all().delete()
+            raise ZeroDivisionError
+        assert told() == []
+
+    def test_without_a_backend_nothing_is_read(self, parcels):
+        with CaptureQueriesContext(connection) as queries:
+            Parcel.objects.update(state="sent")
+        assert len(queries) == 1
+
+    def test_inside_a_view_it_leaves_out_the_writer(self, declare, memory, parcels):
+        class View(ModelPusherViewMixin, viewsets.ModelViewSet):
+            queryset = Parcel.objects.all()
+            serializer_class = ParcelSerializer
+
+            @action(detail=False)
+            def update(self, request):
+                Parcel.objects.update(state="sent")
+                return Response()
+
+        declare()
+        call(View, "update", headers={"X-Pusher-Socket-Id": "1.2"})
+        assert [event.socket_id for event in memory] == ["1.2"] * 3
