@@ -97,7 +97,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
                 model = getattr(self.get_queryset(), "model", None)
         return model
 
-    @only_in_sync_code
     def push_changes(
         self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
     ) -> None:
@@ -105,7 +104,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         for each in _each(instance):
             self.push_change(event, each, pre_destroy=pre_destroy)
 
-    @only_in_sync_code
     def push_change(
         self, event: str, instance: Any = None, pre_destroy: bool = False, ignore: bool = True
     ) -> None:
