@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import models, router, transaction
 
 from drf_model_pusher import handling
 from drf_model_pusher.async_code import only_in_sync_code
@@ -15,7 +15,7 @@ from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenti
 from drf_model_pusher.changed import changes_between, values_of
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.base import held_back
+from drf_model_pusher.delivery.base import get_delivery, held_back
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import (
@@ -194,21 +194,25 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         self._destroy(instance, super().perform_destroy)
 
     def _create(self, serializer: BaseSerializer[Any], create: Callable[[Any], None]) -> None:
-        with self._own_changes(serializer, known=False):
+        with self._transaction(), self._own_changes(serializer, known=False):
             create(serializer)
             if self.push_creations:
                 self._push_saved(self.PUSH_CREATE, serializer)
 
     def _update(self, serializer: BaseSerializer[Any], update: Callable[[Any], None]) -> None:
         self._remember(serializer.instance)
-        with self._own_changes(serializer, known=True):
+        with (
+            self._transaction(serializer.instance),
+            self._own_changes(serializer, known=True),
+        ):
             update(serializer)
             if self.push_updates:
                 _forget_prefetched(serializer.instance)
                 self._push_saved(self.PUSH_UPDATE, serializer)
 
     def _destroy(self, instance: Any, destroy: Callable[[Any], None]) -> None:
-        with self._held_back(instance) if self.push_deletions else nullcontext():
+        holding = self._held_back(instance) if self.push_deletions else nullcontext()
+        with self._transaction(instance), holding:
             if self.push_deletions:
                 self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
             with handling.own_changes(self, _each(instance), list) if handling.needed else _NOTHING:
@@ -270,6 +274,17 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             self.push_changes(event, serializer.instance)
         finally:
             self.response_serializer = None
+
+    def _transaction(self, instance: Any = None) -> AbstractContextManager[Any]:
+        """Commit a change and its events together, where the delivery writes them down with it."""
+        with suppress(SettingError):  # which the push logs
+            if get_delivery().joins_transaction and not app_settings.DRF_MODEL_PUSHER_DISABLED:
+                model = self.get_pusher_model()
+                hints = {"instance": instance} if isinstance(instance, models.Model) else {}
+                using = router.db_for_write(model, **hints) if model else None
+                if not transaction.get_connection(using).in_atomic_block:
+                    return transaction.atomic(using=using)
+        return nullcontext()
 
     def _held_back(self, instance: Any) -> AbstractContextManager[None]:
         """Keep a deletion's event until the deletion is done; it is pushed before it happens."""

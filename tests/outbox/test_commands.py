@@ -107,3 +107,45 @@ class TestPusherRelay:
     def test_wrong_options_are_refused(self, options):
         with pytest.raises(CommandError):
             call_command("pusher_relay", **options)
+
+
+class TestPusherOutbox:
+    def test_it_shows_the_numbers(self, outbox, capsys):
+        outbox.put("a", "b")
+        call_command("pusher_outbox", database=outbox.alias)
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert lines[0] == ["waiting", "2"]
+        assert [line[:-1] for line in lines[1:]] == [
+            ["postponed"],
+            ["dead"],
+            ["oldest", "seconds"],
+            ["sent", "per", "minute"],
+            ["workers"],
+        ]
+
+    def test_it_counts_what_was_sent_by_whom(self, outbox, memory, capsys):
+        outbox.put("a", "b")
+        outbox.drain()
+        outbox.relay.lease._beat_at = 0
+        outbox.relay.round()
+        call_command("pusher_outbox", "--json", database=outbox.alias)
+        numbers = json.loads(capsys.readouterr().out)
+        assert (numbers["sent_per_minute"], numbers["workers"], numbers["waiting"]) == (2, 1, 0)
+
+    @pytest.mark.parametrize(
+        ("options", "beyond"),
+        [
+            (["--max-waiting", "2", "--max-age", "60", "--max-dead", "0"], []),
+            (["--max-waiting", "1"], ["waiting"]),
+            (["--max-age", "0"], ["oldest_seconds"]),
+            (["--min-workers", "1"], ["workers"]),
+        ],
+    )
+    def test_it_exits_with_1_beyond_a_threshold(self, outbox, capsys, options, beyond):
+        outbox.put("a", "b")
+        code = 0
+        try:
+            call_command("pusher_outbox", "--json", *options, database=outbox.alias)
+        except SystemExit as end:
+            code = end.code
+        assert (code, json.loads(capsys.readouterr().out)["beyond"]) == (int(bool(beyond)), beyond)

@@ -1,19 +1,23 @@
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from rest_framework.viewsets import ModelViewSet
 
 from drf_model_pusher.delivery.base import held_back
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.outbox.delivery import OutboxDelivery
-from drf_model_pusher.outbox.models import PARTITIONS
+from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent
 from drf_model_pusher.outbox.rows import COLUMNS, claimed, partition, row
 from drf_model_pusher.providers import ConsoleProvider
+from drf_model_pusher.views import ModelPusherViewMixin
 from tests.outbox.conftest import event
 from tests.shop.models import Order
+from tests.shop.serializers import OrderSerializer
+from tests.views import call
 
 
 class TestOutboxDelivery:
@@ -50,6 +54,67 @@ class TestOutboxDelivery:
                 OutboxDelivery().deliver([event("e")])
         finally:
             apps.unset_installed_apps()
+
+
+class OrderViewSet(ModelPusherViewMixin, ModelViewSet):
+    queryset = Order.objects.all()
+    serializer_class = OrderSerializer
+
+    def get_pusher_channels(self):
+        return ["orders"]
+
+
+class TestViews:
+    """The mixin commits a change and its event together, in a project that sets nothing else."""
+
+    @pytest.fixture(autouse=True)
+    def _project(self, outbox, settings):
+        class Router:
+            def db_for_write(self, model, **hints):
+                return outbox.alias if model is Order else None
+
+            db_for_read = db_for_write
+
+        settings.DATABASE_ROUTERS = [Router()]
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.outbox.delivery.OutboxDelivery"
+
+    def request(self, method, pk=None):
+        return call(OrderViewSet, method, {"customer": "Ada"}, pk=pk)
+
+    def test_each_change_is_one_transaction_with_its_event(self, outbox):
+        order = Order.objects.create(customer="Ada")
+        for method, pk in (("create", None), ("partial_update", order.pk), ("destroy", order.pk)):
+            with CaptureQueriesContext(connections[outbox.alias]) as queries:
+                self.request(method, pk)
+            words = [query["sql"].split()[0].strip(";") for query in queries]
+            commits = [number for number, word in enumerate(words) if word == "COMMIT"]
+            assert len(commits) == 1, words
+            # Only a notification may follow, and a reading come before.
+            assert not {"INSERT", "UPDATE", "DELETE"} & set(words[commits[0] :])
+        assert outbox.names == ["order.create", "order.update", "order.delete"]
+
+    @pytest.mark.parametrize("method", ["create", "partial_update", "destroy"])
+    def test_an_event_that_cannot_be_written_keeps_the_change_from_being_committed(
+        self, outbox, method
+    ):
+        order = Order.objects.create(customer="Grace")
+        before = list(Order.objects.values())
+        with connections[outbox.alias].schema_editor() as editor:
+            editor.alter_db_table(OutboxEvent, OutboxEvent._meta.db_table, "away")
+        try:
+            with pytest.raises(DatabaseError):
+                self.request(method, order.pk)
+        finally:
+            with connections[outbox.alias].schema_editor() as editor:
+                editor.alter_db_table(OutboxEvent, "away", OutboxEvent._meta.db_table)
+        assert (list(Order.objects.values()), outbox.names) == (before, [])
+
+    def test_other_deliveries_open_no_transaction(self, outbox, settings, memory):
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.InlineDelivery"
+        with CaptureQueriesContext(connections[outbox.alias]) as queries:
+            self.request("create")
+        assert len(queries) == 1
+        assert [event.name for event in memory] == ["order.create"]
 
 
 class TestRows:

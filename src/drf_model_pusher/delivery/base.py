@@ -46,6 +46,9 @@ class BaseDelivery(ABC):
     needs: ClassVar[str] = "nothing"
     """What it takes beside this package."""
 
+    joins_transaction: ClassVar[bool] = False
+    """Whether events are written into the database of the change; views commit both together."""
+
     @abstractmethod
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Let events leave; called after the commit, in the thread that committed.

@@ -26,6 +26,7 @@ class OutboxDelivery(BaseDelivery):
     keeps_order = "object"
     waits_for_provider = False
     needs = "the app `drf_model_pusher.outbox`, and a relay"
+    joins_transaction = True
 
     def accept(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
         """Write events in the current transaction of the database that the change was written to.
