@@ -17,8 +17,8 @@ help: ## Show the targets
 demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE=1 shows three events and exits
 	$(BIN)/python example/manage.py demo $(if $(ONCE),--once)
 
-test: $(VENV)/test.stamp example/node_modules tests/server/clients/node_modules ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/test.stamp example/node_modules tests/server/clients/node_modules ## Run the tests; CHAOS=1 kills, hangs and crashes all around the outbox
+	$(BIN)/python -m $(if $(CHAOS),tests.outbox.chaos,pytest) $(ARGS)
 
 check: $(VENV)/check.stamp ## Lint, check formatting and types
 	$(BIN)/ruff check .
