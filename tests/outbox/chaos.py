@@ -107,7 +107,7 @@ class Chaos:
 
     def _write(self, port: int, writes: int, rolled_back: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        while True:
+        while not self._over.is_set():
             with self._lock:
                 missing = {
                     "commit": writes - self.counts["commit"],
