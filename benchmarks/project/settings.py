@@ -38,6 +38,19 @@ DATABASES = {
         },
     }
 }
+if "BENCHMARK_POSTGRESQL" in os.environ:
+    INSTALLED_APPS.append("drf_model_pusher.outbox")
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": os.environ.get("TEST_POSTGRESQL_HOST", "127.0.0.1"),
+            "PORT": os.environ.get("TEST_POSTGRESQL_PORT", "5432"),
+            "USER": os.environ.get("TEST_POSTGRESQL_USER", "postgres"),
+            "PASSWORD": os.environ.get("TEST_POSTGRESQL_PASSWORD", ""),
+            "NAME": os.environ["BENCHMARK_POSTGRESQL"],
+            "CONN_MAX_AGE": None,
+        }
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 PUSHER_APP_ID = "3"

@@ -14,5 +14,6 @@ urlpatterns = [
     path("plain/", orders(views.PlainViewSet)),
     path("hand-written/", orders(views.HandWrittenViewSet)),
     path("floor/", orders(views.FloorViewSet)),
+    path("insert/", orders(views.InsertViewSet)),
     path("package/", orders(views.PackageViewSet)),
 ]

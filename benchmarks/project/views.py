@@ -1,7 +1,9 @@
 """The same viewset four times: plain, with calls by hand, over the floor, with the package."""
 
+import json
 from typing import Any, ClassVar
 
+from django.db import connection, transaction
 from rest_framework.viewsets import ModelViewSet
 
 from benchmarks.project.models import Order
@@ -36,6 +38,17 @@ class HandWrittenViewSet(PlainViewSet):
 
 class FloorViewSet(HandWrittenViewSet):
     sender = floor
+
+
+class InsertViewSet(PlainViewSet):
+    """What an outbox cannot do without: one more INSERT in the transaction of the change."""
+
+    def perform_create(self, serializer):
+        with transaction.atomic():
+            super().perform_create(serializer)
+            data = json.dumps(serializer.data)
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO bare_outbox (data) VALUES (%s)", [data])
 
 
 class PackageViewSet(ModelPusherViewMixin, PlainViewSet):

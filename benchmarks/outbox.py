@@ -1,0 +1,309 @@
+"""The outbox on PostgreSQL: what a write costs, how fast a relay is, that a backlog is no matter.
+
+``measure`` makes a database and lets a process of its own work in it, which is this module's
+``main``: the benchmarks' other measurements have Django set up with SQLite.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+from benchmarks.report import Findings, Goal, Table
+from benchmarks.rounds import Samples, turns
+from benchmarks.stand_in import StandIn
+
+OUTBOX = "drf_model_pusher.outbox.delivery.OutboxDelivery"
+BACKGROUND = "drf_model_pusher.delivery.BackgroundDelivery"
+WRITES = ("plain", "insert", "package")
+DELAY = 20
+EVENTS = "drf_model_pusher_outbox_outboxevent"
+
+
+def measure(*, quick: bool) -> Findings:
+    """Run ``main`` on a database of its own; without PostgreSQL nothing is found."""
+    with _database() as name:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.outbox", str(int(quick))],
+            env={**os.environ, "BENCHMARK_POSTGRESQL": name},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    found = json.loads(done.stdout)
+    return Findings(
+        [Goal(**goal) for goal in found["goals"]], [Table(**table) for table in found["tables"]]
+    )
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    import psycopg
+
+    get = os.environ.get
+    server = {
+        "host": get("TEST_POSTGRESQL_HOST", "127.0.0.1"),
+        "port": get("TEST_POSTGRESQL_PORT", "5432"),
+        "user": get("TEST_POSTGRESQL_USER", "postgres"),
+        "password": get("TEST_POSTGRESQL_PASSWORD", ""),
+    }
+    name = f"drf_model_pusher_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield name
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def main(*, quick: bool) -> None:
+    findings = Findings()
+    with StandIn() as stand_in:
+        _set_up(stand_in)
+        _latency(findings, stand_in, *((2, 6) if quick else (20, 40)))
+        _arrival(findings, stand_in, 5 if quick else 60)
+        _throughput(findings, stand_in, *((1, 200) if quick else (3, 2_000)))
+        _flatness(findings, stand_in, 20_000 if quick else 1_000_000)
+    print(json.dumps(asdict(findings)))
+
+
+def _set_up(stand_in: StandIn) -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.project.settings"
+    os.environ["BENCHMARK_PUSHER_PORT"] = str(stand_in.port)
+    os.environ["BENCHMARK_DATABASE"] = ""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    _sql("CREATE TABLE bare_outbox (id bigserial PRIMARY KEY, data text NOT NULL)")
+
+
+def _latency(findings: Findings, stand_in: StandIn, rounds: int, count: int) -> None:
+    """Post orders; nobody relays meanwhile."""
+    from benchmarks.api import Api
+
+    api, samples = Api(), Samples()
+    _deliver_by(OUTBOX)
+    for variant in turns(WRITES, rounds):
+        samples.add(variant, median(api.create(variant)[0] for _ in range(count)))
+    findings.at_most(
+        "POST with the outbox on PostgreSQL, against plain", samples.ratio("package", "plain"), 1.4
+    )
+    findings.at_most(
+        "POST with the outbox, against one bare INSERT more in its transaction",
+        samples.ratio("package", "insert"),
+        1.1,
+    )
+    findings.tables.append(
+        Table(
+            "Latency of a POST in process on PostgreSQL",
+            ["plain", "a bare INSERT more", "outbox"],
+            [[f"{samples.median(variant) * 1000:.2f} ms" for variant in WRITES]],
+        )
+    )
+    _sql(f"TRUNCATE {EVENTS}")
+
+
+def _arrival(findings: Findings, stand_in: StandIn, count: int) -> None:
+    """Commit single events while a relay is idle in a process of its own."""
+    from django.db import transaction
+
+    from drf_model_pusher.delivery import get_delivery
+
+    taken = Samples()
+    relay = subprocess.Popen(
+        [sys.executable, "-m", "django", "pusher_relay"], stdout=subprocess.PIPE
+    )
+    assert relay.stdout
+    relay.stdout.readline()
+    try:
+        for path in turns((OUTBOX, BACKGROUND), count):
+            _deliver_by(path)
+            time.sleep(0.3)  # it is idle again
+            stand_in.reset()
+            with transaction.atomic():
+                get_delivery().deliver([_event(1)])
+                started = time.monotonic()
+            taken.add(path, stand_in.wait_for(1)["first"] - started)
+    finally:
+        relay.terminate()
+        relay.wait(30)
+    findings.at_most(
+        "commit to arrival when idle, against background delivery",
+        taken.median(OUTBOX) / taken.median(BACKGROUND),
+        2.0,
+    )
+    findings.tables.append(
+        Table(
+            "From the end of the change to the arrival, commit included, when idle",
+            ["background", "outbox"],
+            [[f"{taken.median(path) * 1000:.1f} ms" for path in (BACKGROUND, OUTBOX)]],
+        )
+    )
+
+
+def _throughput(findings: Findings, stand_in: StandIn, rounds: int, count: int) -> None:
+    """Relay a backlog with some workers, and by hand."""
+    rates, spent = Samples(), []
+    for variant in turns(("by hand", "1", "2", "4"), rounds):
+        stand_in.reset(delay=DELAY)
+        if variant == "by hand":
+            rates.add(variant, _by_hand(min(count, 50)))
+            continue
+        seconds, processor = _relay(stand_in, int(variant), count * int(variant))
+        rates.add(variant, count * int(variant) / seconds)
+        if variant == "1":
+            spent.append(processor / count * 1_000_000)
+    findings.at_least(
+        f"events/s of one worker at {DELAY} ms, against calls by hand",
+        rates.ratio("1", "by hand"),
+        8,
+        digits=1,
+    )
+    findings.at_least(
+        "events/s of one worker, of 10 per round trip", rates.median("1") / (10_000 / DELAY), 0.85
+    )
+    findings.at_least("events/s of 4 workers, against one", rates.ratio("4", "1"), 3)
+    findings.at_most("processor time of the relay per event", median(spent), 500, "µs", 0)
+    findings.tables.append(
+        Table(
+            f"Events per second from a backlog at {DELAY} ms",
+            ["by hand", "1 worker", "2 workers", "4 workers", "processor time per event"],
+            [
+                [
+                    *(f"{rates.median(each):,.0f}" for each in ("by hand", "1", "2", "4")),
+                    f"{median(spent):,.0f} µs",
+                ]
+            ],
+        )
+    )
+
+
+def _flatness(findings: Findings, stand_in: StandIn, most: int) -> None:
+    """Relay the first thousand events of a small and of a large backlog, at once."""
+    table = Table(
+        "What an event costs by how many wait", ["waiting", "relay", "with the database", "plan"]
+    )
+    costs: dict[int, tuple[float, float]] = {}
+    for waiting in (1_000, most):
+        _sql(f"TRUNCATE {EVENTS}")
+        _fill(waiting)
+        stand_in.reset()
+        seconds, processor = _relay(stand_in, 1, 1_000)
+        costs[waiting] = processor / 1_000 * 1e6, seconds / 1_000 * 1e6
+        relay, both = costs[waiting]
+        table.rows.append([f"{waiting:,}", f"{relay:,.0f} µs", f"{both:,.0f} µs", _plan()])
+    ratio = costs[most][1] / costs[1_000][1]
+    findings.at_most(f"time per event with {most:,} waiting, against 1,000", ratio, 1.25)
+    findings.tables.append(table)
+
+
+def _relay(stand_in: StandIn, workers: int, count: int) -> tuple[float, float]:
+    """Relay so many events; return the seconds and the processor time that it took."""
+    from drf_model_pusher.outbox.models import OutboxEvent
+    from drf_model_pusher.outbox.running import Crew
+
+    missing = count - OutboxEvent.objects.count()
+    if missing > 0:
+        _fill(missing)
+    crew = Crew("default", workers, lambda: 0.01)
+    # Leases first: how they are shared is not what is measured.
+    for _ in range(2):
+        for relay in crew.relays:
+            relay.lease._beat_at = 0
+            relay.lease.keep()
+    started, used = time.monotonic(), time.process_time()
+    crew.start()
+    last = stand_in.wait_for(count)["last"]
+    seconds, processor = last - started + DELAY / 1000, time.process_time() - used
+    crew.stop()
+    crew.wait(30)
+    return seconds, processor
+
+
+def _by_hand(count: int) -> float:
+    from benchmarks.project.senders import client
+
+    started = time.monotonic()
+    for number in range(count):
+        client.trigger(["orders"], "order.update", {"position": number})
+    return count / (time.monotonic() - started)
+
+
+def _fill(count: int) -> None:
+    """Let events of 500 objects wait."""
+    from django.utils import timezone
+
+    from drf_model_pusher.outbox.models import OutboxEvent
+    from drf_model_pusher.outbox.rows import row
+
+    rows = [row(_event(number), timezone.now()) for number in range(min(count, 1_000))]
+    OutboxEvent.objects.bulk_create(rows)
+    names = [field.column for field in OutboxEvent._meta.fields if field.column != "id"]
+    columns = ", ".join(f'"{name}"' for name in names)
+    for _ in range(count // 1_000 - 1):
+        first = f"SELECT {columns} FROM {EVENTS} ORDER BY id LIMIT 1000"
+        _sql(f"INSERT INTO {EVENTS} ({columns}) {first}")
+    _sql(f"ANALYZE {EVENTS}")
+
+
+def _plan() -> str:
+    """Return by which indexes the database finds the next events."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from drf_model_pusher.outbox import table
+    from drf_model_pusher.outbox.leases import Lease
+
+    lease = Lease("default")
+    lease.keep()
+    with CaptureQueriesContext(connection) as queries:
+        table.take(lease)
+    steps = []
+    for query in queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            steps += [line for (line,) in cursor.fetchall() if f" {EVENTS} " in line]
+    lease.give_up()
+    return "; ".join(re.sub(r"^[-> ]*|  \(.*", "", step) for step in steps)
+
+
+def _event(number: int) -> Any:
+    from drf_model_pusher.events import PusherEvent
+
+    return PusherEvent(
+        channels=(f"orders-{number % 500}",),
+        name="order.update",
+        data=json.dumps({"position": number, "note": "x" * 180}),
+        subject=f"project.order:{number % 500}",
+        change="update",
+    )
+
+
+def _deliver_by(path: str) -> None:
+    from django.conf import settings
+    from django.core.signals import setting_changed
+
+    settings.DRF_MODEL_PUSHER_DELIVERY = path
+    setting_changed.send(None, setting="DRF_MODEL_PUSHER_DELIVERY", value=path, enter=True)
+
+
+def _sql(statement: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+if __name__ == "__main__":
+    main(quick=bool(int(sys.argv[1])))
