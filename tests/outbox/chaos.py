@@ -21,7 +21,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,7 +106,12 @@ class Chaos:
     # What goes on
 
     def _write(self, port: int, writes: int, rolled_back: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            self._write_over(connection, writes, rolled_back)
+
+    def _write_over(
+        self, connection: http.client.HTTPConnection, writes: int, rolled_back: int
+    ) -> None:
         while not self._over.is_set():
             with self._lock:
                 missing = {
