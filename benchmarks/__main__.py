@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import (
     authorization,
+    bulk,
     burst,
     fan_out,
     latency,
@@ -36,6 +37,7 @@ NAMES = (
     "latency",
     "processor",
     "burst",
+    "bulk",
     "throughput",
     "outage",
     "outbox",
@@ -59,6 +61,7 @@ def main() -> None:
             "latency": lambda: latency.measure(stand_in, api, quick=arguments.quick),
             "processor": lambda: processor.measure(stand_in, api, quick=arguments.quick),
             "burst": lambda: burst.measure(stand_in, quick=arguments.quick),
+            "bulk": lambda: bulk.measure(stand_in, quick=arguments.quick),
             "throughput": lambda: throughput.measure(stand_in, quick=arguments.quick),
             "outage": lambda: outage.measure(stand_in, quick=arguments.quick),
             "outbox": lambda: outbox.measure(quick=arguments.quick),

@@ -10,6 +10,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from drf_model_pusher.backends import PresencePusherBackend, PrivatePusherBackend, PusherBackend
 from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.suppressing import suppress_pushes
 from drf_model_pusher.testing import (
     CapturedEvents,
     assert_may_not_subscribe,
@@ -78,3 +79,24 @@ def test_orders(pusher_events: CapturedEvents, order: Order, user: User) -> None
     with capture_events() as events:
         assert_nothing_pushed()
     assert_nothing_pushed(events)
+
+
+class ObservingOrderBackend(PusherBackend):
+    serializer_class = OrderSerializer
+    channels = ["orders"]
+    only_when = {"total"}
+    events = {"archived": "delete"}
+    refetch = True
+    bulk_limit = 500
+
+    class Meta:
+        observe = {"create", "delete"}
+
+    def should_push(self, event: str, instance: Order) -> bool:
+        return "total" in (self.changed_fields or ())
+
+
+@suppress_pushes(ObservingOrderBackend)
+def import_orders(orders: list[Order]) -> int:
+    ObservingOrderBackend().push_many("create", orders)
+    return len(orders)
