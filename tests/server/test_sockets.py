@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -264,6 +265,34 @@ class TestSlowRequests:
                 time.sleep(0.2)
             connection.close()
             client.subscribe("pub")
+
+
+class TestBadHandshakes:
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            "Content-Length: 5\r\n\r\nhello",
+            "Content-Length: 5\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            f"X: {'a' * 9_000}\r\n\r\n",
+            "X: a\r\n" * 200 + "\r\n",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        ],
+        ids=["body", "no-body", "chunks", "long-header", "many-headers", "two-keys"],
+    )
+    def test_they_are_answered_and_their_connections_closed(self, pusher_server, extra):
+        address = (pusher_server.host, pusher_server.port)
+        with socket.create_connection(address, 10) as raw:
+            raw.sendall(handshake(pusher_server.ws_url).removesuffix(b"\r\n") + extra.encode())
+            answer = b"".join(iter(lambda: raw.recv(65_536), b""))
+        assert re.match(rb"HTTP/1.1 4\d\d ", answer)
+
+    def test_a_method_other_than_get_is_one(self, pusher_server):
+        address = (pusher_server.host, pusher_server.port)
+        with socket.create_connection(address, 10) as raw:
+            raw.sendall(handshake(pusher_server.ws_url).replace(b"GET", b"PUT", 1))
+            answer = b"".join(iter(lambda: raw.recv(65_536), b""))
+        assert re.match(rb"HTTP/1.1 4\d\d ", answer)
 
 
 class TestWireFrames:

@@ -1,7 +1,7 @@
-"""HTTP connections that do not come to the point, and are not waited for.
+"""Connections that do not come to the point, and are not waited for.
 
-uvicorn waits for ever for the rest of a request; a few thousand that never send it would use up all
-the sockets that the process may have.
+uvicorn waits for ever for the rest of a request, and leaves a WebSocket open whose handshake it
+cannot read; a few thousand of these would use up all the sockets that the process may have.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from drf_model_pusher.server import extra
 
 try:
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 except ImportError as error:  # pragma: no cover - needs an installation without the extra
     raise ImportError(extra.MESSAGE) from error
 
 #: Seconds in which a request must come, head and body; it may take twice that until this is seen.
 REQUEST_TIMEOUT = 20.0
+
+#: What a handshake gets that no version of the library answers.
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
@@ -56,3 +60,15 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
             return
         self._seen = cycle
         self._look_later()
+
+
+class StrictSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's own protocol, which refuses a handshake that it cannot read."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent; end a connection that can become no WebSocket."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Newer versions of websockets have the answer ready for some.
+            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+            self.transport.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from drf_model_pusher.server import extra
 from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.asgi import PusherServer
-from drf_model_pusher.server.patience import PatientProtocol
+from drf_model_pusher.server.patience import PatientProtocol, StrictSocketProtocol
 from drf_model_pusher.server.protocol import CloseCode
 from drf_model_pusher.server.record import Record, RecordedEvent
 
@@ -95,7 +95,7 @@ def create_server(
         host=host,
         port=port,
         http=PatientProtocol,
-        ws="websockets-sansio",
+        ws=StrictSocketProtocol,
         # Frames that are too large are answered by the protocol; this is for the monstrous.
         ws_max_size=2 * frame_bytes,
         # Compression costs a context of memory for each connection, and time for each event.
