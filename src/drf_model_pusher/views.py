@@ -12,7 +12,6 @@ from drf_model_pusher import handling
 from drf_model_pusher.async_code import only_in_sync_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
 from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
-from drf_model_pusher.changed import changes_between, values_of
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import get_delivery, held_back
@@ -25,6 +24,7 @@ from drf_model_pusher.pushing import (
     wrong_settings_logged,
 )
 from drf_model_pusher.registry import registry
+from drf_model_pusher.remembering import Memory
 from drf_model_pusher.sharing import is_response_settled
 from drf_model_pusher.suppressing import is_suppressed
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from rest_framework.viewsets import ModelViewSet
 
     from drf_model_pusher.backends import PusherBackend
-    from drf_model_pusher.moves import Before
 
     # What the mixin is mixed into: for type checkers only.
     _View = ModelViewSet[Any]
@@ -120,8 +119,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
                 return
             model = type(instance) if isinstance(instance, models.Model) else None
             for backend in self.get_pusher_backends(model):
-                if event == self.PUSH_UPDATE:
-                    self._remind(backend, instance)
+                if event == self.PUSH_UPDATE and self._memory is not None:
+                    self._memory.tell(backend, instance)
                 if not backend.observe or handling.tell(backend, event, instance, view=self):
                     backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
@@ -228,36 +227,21 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         objects = _each(serializer.instance) if known else None
         return handling.own_changes(self, objects, lambda: _each(serializer.instance))
 
-    #: Where objects were heard of before the update that is under way, and what they were.
-    _before: dict[Any, Before] | None = None
-    _values: dict[Any, dict[str, Any]] | None = None
-    #: Names of the many-to-many fields that the update has written.
-    _related: frozenset[str] = frozenset()
-
-    def _remind(self, backend: PusherBackend, instance: Any) -> None:
-        """Tell a backend what an object was before its update."""
-        pk = getattr(instance, "pk", None)
-        # Once: another push of the same update is no second move.
-        backend.before = (self._before or {}).pop((type(backend), pk), None)
-        if backend.asks_what_changed and (values := (self._values or {}).get((type(instance), pk))):
-            backend.previous = values
-            backend.changed_fields = changes_between(values, instance) | self._related
+    #: What objects were before the update that is under way.
+    _memory: Memory | None = None
 
     def _remember(self, instance: Any) -> None:
-        """Keep in mind which channels an object is in, before it is updated."""
-        self._before, self._values = {}, {}
-        # A setting that does not fit is logged by the push.
+        """Keep in mind what an object is, before it is updated."""
+        self._memory = None
+        # Reading a queryset now would leave it with what was before the update. A setting that
+        # does not fit is logged by the push.
         with suppress(SettingError):
-            if not self.push_updates or app_settings.DRF_MODEL_PUSHER_DISABLED:
-                return
-            # Reading a queryset now would leave it with what was before the update.
-            for each in [] if isinstance(instance, models.QuerySet) else _each(instance):
-                if isinstance(each, models.Model):
-                    for backend in self.get_pusher_backends(type(each)):
-                        if before := backend.channels_before(each):
-                            self._before[type(backend), each.pk] = before
-                        if backend.asks_what_changed:
-                            self._values[type(each), each.pk] = values_of(each)
+            if (
+                self.push_updates
+                and not app_settings.DRF_MODEL_PUSHER_DISABLED
+                and not isinstance(instance, models.QuerySet)
+            ):
+                self._memory = Memory(_each(instance), self.get_pusher_backends)
 
     #: The serializer whose data will be the response, while that may be asked of it.
     response_serializer: BaseSerializer[Any] | None = None
@@ -266,8 +250,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         """Push what a serializer has saved, with its own rendering where that is the same."""
         if serializer.instance is None:
             return  # it left the saving to somebody else
-        if self._values:
-            self._related = _related_fields(serializer)
+        if self._memory is not None:
+            self._memory.note_saved(serializer)
         if is_response_settled(self, event, ModelPusherViewMixin):
             self.response_serializer = serializer
         try:
@@ -305,11 +289,3 @@ def _forget_prefetched(instance: Any) -> None:
     """Forget relations read before the update, as DRF does before it renders the response."""
     if getattr(instance, "_prefetched_objects_cache", None):
         instance._prefetched_objects_cache = {}
-
-
-def _related_fields(serializer: BaseSerializer[Any]) -> frozenset[str]:
-    """Return the many-to-many fields for which the request had a value."""
-    given = getattr(serializer, "validated_data", None)
-    if not isinstance(given, dict) or not isinstance(serializer.instance, models.Model):
-        return frozenset()
-    return frozenset(f.name for f in serializer.instance._meta.many_to_many if f.name in given)
