@@ -5,15 +5,17 @@ A method is trusted by what it is, not by its name or module: a decorated one is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.views import View
 from rest_framework import generics, mixins, pagination, serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: What objects, or the response about them, pass through on their way out of a view.
 _TRUSTED: dict[str, set[Any]] = {
@@ -27,6 +29,9 @@ _TRUSTED: dict[str, set[Any]] = {
 #: Of views that are no viewsets.
 _TRUSTED_GET = {generics.ListAPIView.get, generics.ListCreateAPIView.get}
 
+#: Methods of our own that give what the next class's method gives, unchanged.
+_PASSING_ON: set[Any] = set()
+
 _TRUSTED_PAGINATION = {
     each.paginate_queryset
     for each in (
@@ -39,6 +44,12 @@ _TRUSTED_RENDERING = {
     serializers.Serializer.to_representation,
     serializers.ListSerializer.to_representation,
 }
+
+
+def passes_on(method: F) -> F:
+    """Say of a method that trust depends on the one that it calls by ``super()``."""
+    _PASSING_ON.add(method)
+    return method
 
 
 @cache
@@ -80,5 +91,7 @@ def ask_about_objects(permissions: Iterable[Any]) -> bool:
 
 
 def _function(owner: Any, name: str) -> Any:
-    method = getattr(owner, name, None)
-    return getattr(method, "__func__", method)
+    kind = owner if isinstance(owner, type) else type(owner)
+    methods = (vars(each)[name] for each in kind.__mro__ if name in vars(each))
+    functions = (getattr(method, "__func__", method) for method in methods)
+    return next((each for each in functions if each not in _PASSING_ON), None)

@@ -27,6 +27,7 @@ from drf_model_pusher.registry import registry
 from drf_model_pusher.remembering import Memory
 from drf_model_pusher.sharing import is_response_settled
 from drf_model_pusher.suppressing import is_suppressed
+from drf_model_pusher.trusted import passes_on
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
                 )
                 push_events([event], using=using)
 
+    @passes_on
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Handle the request; what observers see meanwhile leaves out the connection it names."""
         if not handling.needed:

@@ -8,6 +8,7 @@ from rest_framework import generics, pagination, permissions, serializers, views
 from rest_framework.exceptions import NotAuthenticated, NotFound
 
 from drf_model_pusher.users import revoke
+from drf_model_pusher.views import ModelPusherViewMixin
 from tests.authorization.asking import ask, declare
 from tests.boards import views
 from tests.boards.models import Board, Task
@@ -74,6 +75,21 @@ class TestLists:
 
         declare(View, "all")
         assert ask(client, "private-all").status_code == 403
+
+    def test_the_mixin_takes_no_trust_from_a_list_and_gives_none(self, client, board):
+        class View(ModelPusherViewMixin, generics.ListAPIView):
+            queryset = Board.objects.all()
+            serializer_class = BoardSerializer
+            permission_classes = ()
+
+        class OwnView(View, viewsets.ReadOnlyModelViewSet):
+            def dispatch(self, request, *args, **kwargs):
+                return super().dispatch(request, *args, **kwargs)
+
+        declare(View, "all")
+        assert ask(client, "private-all").status_code == 200
+        declare(OwnView, "own")
+        assert ask(client, "private-own").status_code == 403
 
     class Nobody(permissions.BasePermission):
         def has_object_permission(self, request, view, obj):
