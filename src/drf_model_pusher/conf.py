@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -263,9 +264,7 @@ class AppSettings:
         """Addresses that the server posts webhooks of the project's own app to."""
         name = "DRF_MODEL_PUSHER_SERVER_WEBHOOKS"
         value = getattr(django_settings, name, [])
-        if isinstance(value, (list, tuple)) and all(
-            isinstance(url, str) and url.startswith(("http://", "https://")) for url in value
-        ):
+        if is_list_of_addresses(value):
             return list(value)
         raise _wrong(name, value, "a list of http:// or https:// addresses")
 
@@ -280,6 +279,23 @@ class AppSettings:
                 hint=f"{name} is a text that nobody guesses: `openssl rand -hex 16` prints one.",
             )
         return token or None
+
+
+def is_list_of_addresses(value: object) -> bool:
+    """Say whether this is a list of addresses that HTTP requests can be made to."""
+    return isinstance(value, (list, tuple)) and all(_is_address(url) for url in value)
+
+
+def _is_address(url: object) -> bool:
+    if not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+        return False
+    if not (url.isascii() and url.isprintable() and " " not in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # such as a port that is no number
+        return False
 
 
 def setting_names() -> list[str]:

@@ -23,10 +23,10 @@ from .test_sockets import end_of
 
 
 @contextmanager
-def plain_uvicorn(app: PusherServer) -> Iterator[int]:
+def plain_uvicorn(app: PusherServer, ws: str = "websockets-sansio") -> Iterator[int]:
     """Serve an application as a project would; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws=ws))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield listener.getsockname()[1]
@@ -34,15 +34,20 @@ def plain_uvicorn(app: PusherServer) -> Iterator[int]:
         thread.join()
 
 
+def known(settings, port: int) -> LocalServer:
+    """Return a mounted server, as far as a client needs to know it."""
+    server = LocalServer(port=port)
+    server.app_id = settings.PUSHER_APP_ID
+    server.key = settings.PUSHER_KEY
+    server.secret = settings.PUSHER_SECRET
+    return server
+
+
 @pytest.fixture
 def mounted(settings) -> Iterator[LocalServer]:
-    """A mounted server, as far as a client needs to know it."""
+    """A server on one port with Django."""
     with plain_uvicorn(with_pusher_server(get_asgi_application())) as port:
-        known = LocalServer(port=port)
-        known.app_id = settings.PUSHER_APP_ID
-        known.key = settings.PUSHER_KEY
-        known.secret = settings.PUSHER_SECRET
-        yield known
+        yield known(settings, port)
 
 
 class TestMounted:
@@ -62,6 +67,22 @@ class TestMounted:
 
     def test_a_socket_elsewhere_is_refused(self, mounted):
         assert end_of(f"ws://127.0.0.1:{mounted.port}/chat")[1] == 4005
+
+
+class TestOlderProtocol:
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    @pytest.mark.filterwarnings("ignore:The .websockets. implementation")
+    def test_it_is_greeted_after_the_handshake(self, settings):
+        """uvicorn's former default writes the handshake some time after `accept`."""
+        app = with_pusher_server(get_asgi_application())
+        with plain_uvicorn(app, "websockets") as port:
+            mounted = known(settings, port)
+            with connect(mounted.ws_url) as ws:
+                assert json.loads(ws.recv(5))["event"] == "pusher:connection_established"
+                ws.send('{"event":"pusher:subscribe","data":{"channel":"pub"}}')
+                ws.recv(5)
+                post(mounted, "/events", {"name": "e", "channel": "pub", "data": ""})
+                assert json.loads(ws.recv(5))["event"] == "e"
 
 
 class TestFallback:

@@ -40,6 +40,8 @@ class TestApps:
             ([APP | {"colour": "red"}], "subscription_count"),
             ([APP | {"client_events": "no"}], "make it a bool"),
             ([APP | {"key": 1}], "make it a str"),
+            ([APP | {"webhooks": "http://a"}], "http:// or https://"),
+            ([APP | {"webhooks": [1]}], "http:// or https://"),
             ([APP, APP | {"id": "2"}], "its own key"),
             ([APP, APP | {"key": "other"}], "its own id"),
         ],
@@ -56,11 +58,21 @@ class TestApps:
         with pytest.raises(SettingError, match=name):
             configured_apps()
 
-    @pytest.mark.parametrize("value", ["http://a", ["ftp://a"], [1]])
+    @pytest.mark.parametrize(
+        "value",
+        ["http://a", ["ftp://a"], [1], ["http://"], ["http://a:b/"], ["http://a/ü"], ["http://[a"]],
+    )
     def test_webhooks_are_addresses(self, settings, value):
         settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS = value
         with pytest.raises(SettingError, match="WEBHOOKS"):
             configured_apps()
+
+    def test_webhooks_of_no_app_are_told(self, settings):
+        settings.DRF_MODEL_PUSHER_SERVER_APPS = [APP]
+        settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS = ["http://a"]
+        with pytest.raises(SettingError, match="WEBHOOKS") as error:
+            configured_apps()
+        assert '"webhooks"' in error.value.hint
 
 
 class TestLimits:

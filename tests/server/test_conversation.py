@@ -258,7 +258,9 @@ class TestSigningIn:
         client = World().connect()
         key = client.world.hub.app.key
         client.say("pusher:signin", {"auth": f"{key}:{'0' * 64}", "user_data": '{"id":"7"}'})
-        assert client.error() == "Auth value for sign-in is invalid"
+        (frame,) = client.read()
+        message = "Auth value for sign-in is invalid"
+        assert frame == {"event": "pusher:error", "data": {"code": 4009, "message": message}}
         assert client.connection.user is None
 
     @pytest.mark.parametrize(
@@ -302,3 +304,11 @@ class TestSigningIn:
         client.subscribe("presence-a")
         (frame,) = client.read()
         assert json.loads(frame["data"])["presence"]["hash"] == {"7": {"name": "Ada"}}
+
+    def test_such_a_member_is_no_larger_than_others(self):
+        client = World().connect()
+        client.sign_in({"id": "7", "user_info": {"name": "A" * 1_024}})
+        client.read()
+        client.subscribe("presence-a")
+        assert "larger than 1024 bytes" in client.error()
+        assert client.world.hub.channels == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from drf_model_pusher.conf import app_settings
+from drf_model_pusher.conf import app_settings, is_list_of_addresses
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.server.application import Application, Limits
 
@@ -16,13 +16,19 @@ def configured_apps() -> list[Application]:
     """Return the apps of the settings; without any, the project's own ``PUSHER_*`` credentials.
 
     Raises:
-        SettingError: A credential is missing, a name is unknown, a value is of the wrong type, or
-            two apps share an id or a key.
+        SettingError: A credential is missing, a name is unknown, a value is of the wrong type,
+            two apps share an id or a key, or webhooks are set that would be no app's.
     """
     apps = [_application(values) for values in app_settings.DRF_MODEL_PUSHER_SERVER_APPS]
     for name in ("id", "key"):
         if len({getattr(app, name) for app in apps}) < len(apps):
             raise _wrong(_APPS, f"two apps share one {name}", f"give each app its own {name}")
+    if apps and app_settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS:
+        raise _wrong(
+            "DRF_MODEL_PUSHER_SERVER_WEBHOOKS",
+            f"it is for the project's own app, and {_APPS} names others",
+            f'write nothing; give an app in {_APPS} its "webhooks"',
+        )
     return apps or [_project_app()]
 
 
@@ -66,7 +72,12 @@ def _application(values: dict[str, Any]) -> Application:
     for name in ("id", "key", "secret"):
         if not values.get(name):
             raise _wrong(_APPS, f"an app has no {name}", f"give each app its {name}")
-    values = {**values, "id": str(values["id"]), "webhooks": tuple(values.get("webhooks", ()))}
+    webhooks = values.get("webhooks", ())
+    if not is_list_of_addresses(webhooks):
+        raise _wrong(
+            _APPS, "webhooks is no list of addresses", "list http:// or https:// addresses"
+        )
+    values = {**values, "id": str(values["id"]), "webhooks": tuple(webhooks)}
     for name, value in values.items():
         if name not in kinds:
             raise _wrong(_APPS, f"{name!r} is no part of an app", f"use {', '.join(kinds)}")

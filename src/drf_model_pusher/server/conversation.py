@@ -12,10 +12,11 @@ from drf_model_pusher.server.channel import Channel
 from drf_model_pusher.server.connection import Connection
 from drf_model_pusher.server.happening import Kind
 from drf_model_pusher.server.hub import Hub
-from drf_model_pusher.server.presence import Member, parse_member
+from drf_model_pusher.server.presence import Member, check_member_size, parse_member
 from drf_model_pusher.server.protocol import (
     CLIENT_EVENT_REJECTED,
     WATCHLIST_TOO_LONG,
+    CloseCode,
     Frame,
     ProtocolError,
 )
@@ -24,7 +25,7 @@ from drf_model_pusher.server.signatures import (
     check_channel_auth,
     check_user_auth,
 )
-from drf_model_pusher.server.users import USER_CHANNEL_PREFIX, parse_user
+from drf_model_pusher.server.users import USER_CHANNEL_PREFIX, User, parse_user
 
 
 def receive(hub: Hub, connection: Connection, text: str, now: float) -> None:
@@ -84,6 +85,7 @@ def _authorized_member(
         member = parse_member(channel_data, hub.limits)
     elif connection.user is not None:
         member = Member(user_id=connection.user.id, user_info=connection.user.info)
+        check_member_size(member, hub.limits)
     else:
         raise ProtocolError(f"channel_data or a sign-in required to subscribe to {name}")
     _check_room(hub, name, member)
@@ -115,6 +117,20 @@ def _unknown(hub: Hub, connection: Connection, frame: Frame, now: float) -> None
 
 
 def _sign_in(hub: Hub, connection: Connection, frame: Frame, now: float) -> None:
+    try:
+        user, user_data = _authenticated(hub, connection, frame)
+    except (ProtocolError, InvalidSignature) as error:
+        raise ProtocolError(str(error), CloseCode.UNAUTHORIZED) from error
+    hub.sign_in(connection, user, user_data)
+    if user.watchlist_cut:
+        raise ProtocolError(
+            f"The watchlist has more than {hub.limits.watchlist_users} users; the rest is ignored",
+            WATCHLIST_TOO_LONG,
+        )
+
+
+def _authenticated(hub: Hub, connection: Connection, frame: Frame) -> tuple[User, str]:
+    """Return the user that a sign-in is for, and the text that was signed; raise if it is none."""
     data = _object(frame)
     auth = _text(data, "auth", "Auth info required to sign in")
     user_data = _text(data, "user_data", "user_data required to sign in")
@@ -122,12 +138,7 @@ def _sign_in(hub: Hub, connection: Connection, frame: Frame, now: float) -> None
     user = parse_user(user_data, hub.limits)
     if connection.user is not None:
         raise ProtocolError("Connection is already signed in")
-    hub.sign_in(connection, user, user_data)
-    if user.watchlist_cut:
-        raise ProtocolError(
-            f"The watchlist has more than {hub.limits.watchlist_users} users; the rest is ignored",
-            WATCHLIST_TOO_LONG,
-        )
+    return user, user_data
 
 
 def _client_event(hub: Hub, connection: Connection, frame: Frame, now: float) -> None:

@@ -40,6 +40,13 @@ def parse_member(channel_data: str, limits: Limits) -> Member:
     return Member(user_id=user_id, user_info=value.get("user_info"))
 
 
+def check_member_size(member: Member, limits: Limits) -> None:
+    """Raise ProtocolError for a member that no ``channel_data`` describes, if it is too large."""
+    described = {"user_id": member.user_id, "user_info": member.user_info}
+    if protocol.size(protocol.encode(described)) > limits.presence_member_bytes:
+        raise ProtocolError(f"The member is larger than {limits.presence_member_bytes} bytes")
+
+
 class Members:
     """The members of one presence channel."""
 

@@ -19,6 +19,13 @@ from drf_model_pusher.server.connection import Connection
 from drf_model_pusher.server.hub import Hub
 from drf_model_pusher.server.protocol import Refused
 
+try:
+    from uvicorn.protocols.websockets.websockets_sansio_impl import (
+        WebSocketsSansIOProtocol as _DirectProtocol,
+    )
+except ImportError:  # pragma: no cover - another ASGI server
+    _DirectProtocol = None  # type: ignore[assignment,misc]
+
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
 
@@ -32,8 +39,11 @@ class Socket:
     def __init__(self, send: Send, max_bytes: int) -> None:
         self._send = send
         # uvicorn's `send` is a method of the protocol that owns the transport. Under another
-        # server, and behind middleware, there is none to be had, and frames go through `send`.
-        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        # server, and behind middleware, there is none to be had, and frames go through `send`;
+        # so they do where uvicorn's older protocol may still have the handshake to write.
+        owner = getattr(send, "__self__", None)
+        is_direct = _DirectProtocol is not None and isinstance(owner, _DirectProtocol)
+        transport = getattr(owner, "transport", None) if is_direct else None
         self._transport = transport if isinstance(transport, asyncio.WriteTransport) else None
         self._room = self._max_bytes = max_bytes
         self._waiting: deque[str] = deque()

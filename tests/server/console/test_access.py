@@ -69,6 +69,8 @@ class TestWithoutToken:
             {"origin": "http://other.example"},
             {"origin": "http://127.0.0.1:8000"},
             {"origin": "null"},
+            {"origin": "http://[::1"},
+            {"origin": "http://[no.address]"},
             {"site": "cross-site"},
             {"site": "same-site"},
         ],

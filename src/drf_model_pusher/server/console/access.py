@@ -67,7 +67,7 @@ def check_page(caller: Caller) -> None:
     # Browsers send both by themselves, and no page can forge them; other programs send neither.
     if caller.site not in (None, "same-origin"):
         raise Denied("Requests of other sites are not answered.")
-    if caller.origin is not None and urlsplit(caller.origin).netloc != caller.host.lower():
+    if caller.origin is not None and _place(caller.origin) != caller.host.lower():
         raise Denied("Requests of other sites are not answered.")
 
 
@@ -75,6 +75,13 @@ def check_token(given: str, token: str | None) -> None:
     """Raise Denied unless the token, if there is one, is what was given."""
     if token is not None and not same(given, token):
         raise Denied("The token is missing or wrong.", 401)
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str | None:
