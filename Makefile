@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm 2>/dev/null)
 
-.PHONY: help demo test check wheel screenshot bench docs
+.PHONY: help demo test check wheel bench docs
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -29,14 +29,12 @@ wheel: $(VENV)/check.stamp ## Build the wheel and the source distribution into d
 	rm -rf dist
 	$(BIN)/python -m build
 
-screenshot: $(VENV)/test.stamp example/node_modules ## Take the pictures of the docs: the demo and the console
-	$(BIN)/python example/screenshot.py
-	$(BIN)/python example/screenshot_console.py
-
 bench: $(VENV)/test.stamp ## Measure, and write the tables of the docs
 	$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/docs.stamp ## Build the documentation into docs/_build
+docs: $(VENV)/docs.stamp $(if $(PICTURES),example/node_modules) ## Build the documentation into docs/_build; PICTURES=1 takes its pictures anew
+	$(if $(PICTURES),$(BIN)/python example/screenshot.py)
+	$(if $(PICTURES),$(BIN)/python example/screenshot_console.py)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build
 
 $(VENV)/bin/python:
