@@ -71,7 +71,7 @@ class AppSettings:
 
     @cached_property
     def PUSHER_TIMEOUT(self) -> float:
-        """Seconds to wait for a connection, and again for each answer; a number or its digits."""
+        """Seconds to wait for a connection, then for the whole answer; a number or its digits."""
         value = getattr(django_settings, "PUSHER_TIMEOUT", 5)
         if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
             value = float(value)

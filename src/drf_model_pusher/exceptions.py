@@ -80,6 +80,21 @@ class ProviderError(ModelPusherException):
         self.refused = refused
         self.partial = partial
 
+    @classmethod
+    def of(cls, failure: BaseException, *, sent: int = 0, refused: int = 1) -> ProviderError:
+        """Return what an exception of somebody else's means: the network's is worth a retry."""
+        try:
+            detail = str(failure)
+        except Exception:  # noqa: BLE001 - what describes a failure must not be another
+            detail = ""
+        return cls(
+            type(failure).__name__,
+            detail=detail,
+            retryable=isinstance(failure, OSError),
+            sent=sent,
+            refused=refused,
+        )
+
 
 class DroppedError(ProviderError):
     """An event was given up without another try: too many waited, it was too old, or too large."""

@@ -13,7 +13,7 @@ from drf_model_pusher.delivery import rounds
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
-from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.providers import BaseProvider, MemoryProvider
 from tests.pusher_api import Answer
 
 
@@ -172,6 +172,20 @@ class TestOutages:
         assert [(name, type(error)) for name, _, error in reports.failed] == [("e0", DroppedError)]
         assert "delivery round failed" in caplog.text
 
+    @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
+    def test_a_provider_that_exits_ends_neither_the_thread_nor_silently(
+        self, background, monkeypatch, reports, end
+    ):
+        class Leaver(BaseProvider):
+            def trigger(self, *args):
+                raise end
+
+        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+        background.send([event(0, provider=Leaver)])
+        assert background.flush(10)
+        assert [(name, type(error)) for name, _, error in reports.failed] == [("e0", DroppedError)]
+        assert background._thread.is_alive()
+
     def test_what_was_not_tried_counts_no_attempt(self, pusher_api, background, reports):
         pusher_api.script.extend([Answer(), Answer(status=500)])
         background.send([event(n) for n in range(30)])
@@ -197,6 +211,24 @@ class TestOutages:
         pusher_api.script.append(Answer(status=500))
         left, _ = rounds.Rounds().go(entries)
         assert [entry.event.name for entry in left] == ["e0", "e2"]
+
+    def test_what_waits_for_a_dead_provider_is_not_in_the_way_of_others(self, memory, background):
+        class Dead(BaseProvider):
+            dead = True
+
+            def trigger(self, *args):
+                if self.dead:
+                    raise ConnectionResetError
+
+        background.send([event(n, provider=Dead) for n in range(250)])
+        background.send([event(n, provider=MemoryProvider) for n in range(250)])
+        try:
+            deadline = time.monotonic() + 10
+            while len(memory) < 250 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert [event.name for event in memory] == [f"e{n}" for n in range(250)]
+        finally:
+            Dead.dead = False
 
     def test_a_dead_provider_is_given_longer_pauses_beside_a_healthy_one(
         self, pusher_api, settings

@@ -1,5 +1,6 @@
 """One try: what leaves, what is refused, what is worth another."""
 
+from asyncio import CancelledError
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +31,11 @@ def attempt(events):
 
 def names(api):
     return [event["name"] for event in api.events]
+
+
+class UntoldError(Exception):
+    def __str__(self):
+        raise LookupError("no words")
 
 
 class TestAgainstTheApi:
@@ -133,6 +139,21 @@ class TestOtherProviders:
         assert attempt(events(3, provider=own)) is None
         assert received == ["e0", "e2"]
         assert [name for name, _, _ in reports.failed] == ["e1"]
+
+    @pytest.mark.parametrize("kind", [CancelledError, UntoldError])
+    def test_an_exception_of_an_odd_kind_fails_its_events_and_nothing_else(self, reports, kind):
+        class Own(BaseProvider):
+            def trigger(self, *args):
+                raise kind
+
+            def send(self, events):
+                raise kind
+
+        send_once(events(2, provider=Own))
+        assert [(name, str(error)) for name, _, error in reports.failed] == [
+            ("e0", kind.__name__),
+            ("e1", kind.__name__),
+        ]
 
     def test_a_network_error_is_worth_a_retry(self, reports):
         own, received = self.provider(None, ConnectionResetError("x"))

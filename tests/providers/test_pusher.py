@@ -6,14 +6,16 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import weakref
+from contextlib import ExitStack, suppress
 
 import pytest
 from pusher.crypto import generate_shared_secret
 
 from drf_model_pusher.events import PusherEvent, wire_size
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers import PusherProvider, get_provider
+from drf_model_pusher.providers import PusherProvider, get_provider, transport
 from tests.pusher_api import Answer
 
 MASTER_KEY = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
@@ -197,6 +199,75 @@ class TestWriting:
             sender.join()
         assert head.startswith(b"POST /apps/3/events?")
         assert json.loads(body)["name"] == "order.update"
+
+
+@pytest.fixture
+def raw_server(settings):
+    """A server that answers each request on one connection with bytes that a test writes."""
+    settings.PUSHER_HOST, settings.PUSHER_SSL = "127.0.0.1", False
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as ends:
+        settings.PUSHER_PORT = server.getsockname()[1]
+
+        def serve(*answers):
+            def run():
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    for answer in answers:
+                        connection.recv(65_536)
+                        for piece in answer:
+                            connection.sendall(piece)
+
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            ends.callback(thread.join, 10)
+
+        yield serve
+
+
+def drips(start, drop):
+    yield start
+    while True:
+        time.sleep(0.05)
+        yield drop
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("start", "drop"),
+        [
+            (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" "),
+            (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ],
+    )
+    def test_a_server_that_drips_is_given_up_after_the_time_out(
+        self, raw_server, settings, start, drop
+    ):
+        settings.PUSHER_TIMEOUT = 0.3
+        raw_server(drips(start, drop))
+        provider = get_provider(PusherProvider)
+        started = time.monotonic()
+        with pytest.raises(ProviderError, match="ReadTimeoutError") as caught:
+            provider.send([event()])
+        assert caught.value.retryable
+        assert time.monotonic() - started < 5
+
+    def test_an_answer_without_end_is_not_kept(self, raw_server, monkeypatch):
+        monkeypatch.setattr(transport, "_LARGEST_ANSWER", 100_000)
+        raw_server(drips(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536))
+        with pytest.raises(ProviderError, match="ProtocolError"):
+            get_provider(PusherProvider).send([event()])
+
+    def test_a_slow_answer_leaves_the_next_call_its_whole_time(self, raw_server, settings):
+        settings.PUSHER_TIMEOUT = 5
+        head, body = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}"
+        raw_server(iter([head[:9], head[9:], body]), iter([head + body]))
+        provider = get_provider(PusherProvider)
+        provider.send([event()])
+        pool = provider.client._pusher_client.http._get_pool().pools
+        (connection,) = [pool[key].pool.queue[-1] for key in pool.keys()]  # noqa: SIM118
+        assert connection.sock.gettimeout() == 5
+        provider.send([event()])
 
 
 class TestTerminateUser:

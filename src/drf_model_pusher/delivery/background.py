@@ -126,11 +126,12 @@ class BackgroundDelivery(BaseDelivery):
     def _round(self) -> float:
         """Try what waits; return the seconds to wait before the next round."""
         with self._changed:
-            entries = self._queue.take(_ROUND)
+            entries = self._queue.take(_ROUND, troubled=self._rounds.troubled)
             self._busy = True
         try:
             left, pause = self._rounds.go(entries)
-        except Exception:  # the thread must outlive whatever is wrong in here
+        # The thread must outlive whatever is wrong in here, a provider that exits too.
+        except BaseException:
             logger.exception("delivery round failed")
             lost = self._rounds.unfinished or entries
             report_dropped([entry.event for entry in lost], "an error of ours")

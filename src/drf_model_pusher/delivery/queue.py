@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -50,9 +50,26 @@ class EventQueue:
             self._add(entry)
         return [self._pop().event for _ in range(len(self) - self.size)]
 
-    def take(self, limit: int) -> list[Waiting]:
-        """Remove and return the oldest entries."""
-        return [self._pop() for _ in range(min(limit, len(self)))]
+    def take(self, limit: int, *, troubled: Collection[object] = ()) -> list[Waiting]:
+        """Remove and return the oldest entries.
+
+        Args:
+            limit: How many at the most.
+            troubled: Providers whose events must not be in the way of the others': these are all
+                taken as well, whatever the limit.
+        """
+        if not troubled:
+            return [self._pop() for _ in range(min(limit, len(self)))]
+        taken = []
+        for number, entry in self._waiting.items():
+            if entry.event.provider not in troubled:
+                taken.append(number)
+            elif limit:
+                taken.append(number)
+                limit -= 1
+        for number in reversed(taken):
+            self._waiting.move_to_end(number, last=False)
+        return [self._pop() for _ in taken]
 
     def _pop(self) -> Waiting:
         number, entry = self._waiting.popitem(last=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.queue import Waiting
@@ -26,13 +26,22 @@ class Rounds:
         self._groups: list[list[Waiting]] = []
 
     @property
+    def troubled(self) -> Collection[object]:
+        """Providers whose latest try failed."""
+        return self._setbacks
+
+    @property
     def unfinished(self) -> list[Waiting]:
         """Entries of the round that is under way, or was broken off, that have not left."""
         return [entry for group in self._groups for entry in group]
 
     def go(self, entries: Sequence[Waiting]) -> tuple[list[Waiting], float]:
         """Try each entry once; return those that are left, and the seconds to wait with them."""
-        self._groups = by_provider(_settled(entries))
+        # Who is well does not wait until the time-outs of the others are over.
+        self._groups = sorted(
+            by_provider(_settled(entries)),
+            key=lambda group: group[0].event.provider in self._setbacks,
+        )
         pause = max(map(self._try, self._groups), default=0.0)
         left, self._groups = self.unfinished, []
         return left, pause

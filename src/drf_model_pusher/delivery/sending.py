@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -134,13 +135,9 @@ def _try(provider: _Found, events: Sequence[PusherEvent]) -> ProviderError | Non
             provider.send(events)
         except ProviderError as failure:
             error = failure
-        except Exception as failure:  # noqa: BLE001 - whatever a third party's provider raises
-            error = ProviderError(
-                type(failure).__name__,
-                detail=str(failure),
-                retryable=isinstance(failure, OSError),
-                refused=len(events),
-            )
+        # Whatever a third party's provider raises; asyncio's is no Exception.
+        except (Exception, CancelledError) as failure:  # noqa: BLE001
+            error = ProviderError.of(failure, refused=len(events))
         else:
             return None
     if error.sent >= len(events):

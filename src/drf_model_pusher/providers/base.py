@@ -55,12 +55,7 @@ class BaseProvider(ABC):
                 error.sent, error.refused = sent, 1
                 raise
             except Exception as error:
-                raise ProviderError(
-                    type(error).__name__,
-                    detail=str(error),
-                    retryable=isinstance(error, OSError),
-                    sent=sent,
-                ) from error
+                raise ProviderError.of(error, sent=sent) from error
 
     def occupied_channels(
         self, prefix: str = "", attributes: Sequence[str] = ()

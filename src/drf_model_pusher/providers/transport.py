@@ -7,9 +7,14 @@ in 2021, sign GETs in a way that Laravel Reverb refuses, and pass over errors th
 
 from __future__ import annotations
 
+import http.client
+import io
 import os
+import socket
 import threading
+import time
 import urllib.request
+from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -27,6 +32,9 @@ from drf_model_pusher.forks import after_fork
 
 # Threads of one process that may talk to Pusher at a time without opening a connection each time.
 _POOL_SIZE = 32
+
+# No answer of the API comes near it, not even one that lists a hundred thousand channels.
+_LARGEST_ANSWER = 32 * 1024 * 1024
 
 
 class Transport:
@@ -98,6 +106,50 @@ class Transport:
         return manager
 
 
+class _BoundedInput(io.RawIOBase):
+    """What a connection reads of one answer: not for longer than its time-out, nor without end.
+
+    A time-out of the socket's own begins anew with each byte, so a server that drips would hold the
+    thread for as long as it likes.
+    """
+
+    def __init__(self, unbounded: io.RawIOBase, sock: socket.socket) -> None:
+        self._unbounded, self._sock = unbounded, sock
+        self._time_out = sock.gettimeout() or 0.0
+        self._end = time.monotonic() + self._time_out
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._read:  # the first wait has the socket's own time-out, and most need no other
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("The answer takes too long.")
+            self._sock.settimeout(left)
+        count: int | None = self._unbounded.readinto(buffer)
+        self._read += count or 0
+        if self._read > _LARGEST_ANSWER:
+            raise OSError("The answer is too long.")
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            with suppress(OSError):  # it is closed already, if its server wants that
+                self._sock.settimeout(self._time_out)
+            self._unbounded.close()
+        super().close()
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    """Reads what a server answers, up to the bounds."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_BoundedInput(self.fp.detach(), sock))
+
+
 class _OneWrite(urllib3.connection.HTTPConnection):
     """Writes a request's head and body together.
 
@@ -105,6 +157,7 @@ class _OneWrite(urllib3.connection.HTTPConnection):
     back from those that answer requests, and two packets.
     """
 
+    response_class = _BoundedResponse
     _held: list[bytes] | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
