@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Model
@@ -72,6 +72,16 @@ def is_unique(model: type[Model], field: str) -> bool:
         return True
     found: Any = model._meta.get_field(field)
     return bool(found.concrete and found.unique)
+
+
+def has_composite_key(model: type[Model], lookups: Iterable[str]) -> bool:
+    """Say whether look-ups hold every field of a primary key that consists of several."""
+    # Django 5.2 is the first that knows such keys, and tells their fields.
+    fields: Any = model._meta.pk_fields
+    given = set(lookups)
+    return len(fields) > 1 and all(
+        given & {field.name, field.attname, f"{field.name}__pk"} for field in fields
+    )
 
 
 def same(one: type[Model], other: type[Model]) -> bool:

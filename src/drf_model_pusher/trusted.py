@@ -32,13 +32,11 @@ _TRUSTED_GET = {generics.ListAPIView.get, generics.ListCreateAPIView.get}
 #: Methods of our own that give what the next class's method gives, unchanged.
 _PASSING_ON: set[Any] = set()
 
+#: What decides which objects a page has, and which pages there are.
 _TRUSTED_PAGINATION = {
-    each.paginate_queryset
-    for each in (
-        pagination.PageNumberPagination,
-        pagination.LimitOffsetPagination,
-        pagination.CursorPagination,
-    )
+    pagination.PageNumberPagination: ("paginate_queryset", "get_page_number"),
+    pagination.LimitOffsetPagination: ("paginate_queryset", "get_offset"),
+    pagination.CursorPagination: ("paginate_queryset", "decode_cursor"),
 }
 _TRUSTED_RENDERING = {
     serializers.Serializer.to_representation,
@@ -60,8 +58,15 @@ def is_trusted_list(view_class: Any) -> bool:
         and (issubclass(view_class, ViewSetMixin) or _function(view_class, "get") in _TRUSTED_GET)
         and (
             view_class.pagination_class is None
-            or view_class.pagination_class.paginate_queryset in _TRUSTED_PAGINATION
+            or _is_trusted_pagination(view_class.pagination_class)
         )
+    )
+
+
+def _is_trusted_pagination(pagination_class: Any) -> bool:
+    return any(
+        all(_function(pagination_class, name) is getattr(known, name) for name in names)
+        for known, names in _TRUSTED_PAGINATION.items()
     )
 
 

@@ -97,7 +97,10 @@ def _handler(view_class: Any, action: str) -> Callable[..., HttpResponseBase]:
     watched: Any = type(view_class.__name__, (watch, view_class), own)
     is_set = issubclass(view_class, ViewSetMixin)
     handler: Callable[..., HttpResponseBase] = (
-        watched.as_view({"get": action}) if is_set else watched.as_view()
+        # `detail` as routers give it: a queryset may depend on it.
+        watched.as_view({"get": action}, detail=action == "retrieve")
+        if is_set
+        else watched.as_view()
     )
     return handler
 

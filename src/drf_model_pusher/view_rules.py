@@ -14,11 +14,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from drf_model_pusher.lookups import is_unique, lookups_on, plain, view_model
+from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
 from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
     from drf_model_pusher.rules import ChannelRules
+
+
+#: The look-up of an object whose primary key several fields of the channel are together.
+COMPOSITE = "the fields of the primary key"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class ViewRule:
     def problem(self) -> str | None:
         """Return why this rule will never grant anything, or None."""
         view = self.view_class
+        if getattr(view, "view_is_async", False):
+            return f"{self.name} is async, and only views that are not can be asked"
         if not hasattr(view, self.action) or "get" not in view.http_method_names:
             return f"{self.name} answers no GET with {self.action}()"
         if self.pin is not None:
@@ -88,7 +94,10 @@ def view_rule(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRule:
     """
     rule = view_rule_of(backend, fields)
     kwargs = backend.get_view_kwargs(**fields)
-    if rule.pin is not None:
+    if rule.pin is COMPOSITE:
+        # Which names the URL has for the parts only the project can tell, if not the fields' own.
+        kwargs = kwargs or dict(rule.lookups)
+    elif rule.pin is not None:
         view_class, value = rule.view_class, dict(rule.lookups)[rule.pin]
         lookup = view_class.lookup_field
         kwargs[view_class.lookup_url_kwarg or lookup] = (
@@ -138,7 +147,8 @@ def permission_rule(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRul
 def pin_of(view_class: Any, model: type[Model], lookups: Iterable[str]) -> str | None:
     """Return the look-up that names one object of the view: the view's own, or the primary key."""
     lookup = plain(model, view_class.lookup_field)
-    return next((each for each in (lookup, "pk") if each in lookups), None)
+    found = next((each for each in (lookup, "pk") if each in lookups), None)
+    return found or (COMPOSITE if has_composite_key(model, lookups) else None)
 
 
 @cache

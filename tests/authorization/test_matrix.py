@@ -213,8 +213,9 @@ IDS = st.one_of(
 
 
 class TestHypothesis:
+    # The profile ``thorough`` makes more of them.
     @hypothesis_settings(
-        max_examples=200,
+        max_examples=max(200, hypothesis_settings.default.max_examples),
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )

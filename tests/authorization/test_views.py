@@ -6,7 +6,7 @@ from django.http import HttpResponseForbidden
 from django.test import Client
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_page
-from rest_framework import generics, permissions, viewsets
+from rest_framework import generics, pagination, permissions, viewsets
 from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.response import Response
@@ -31,6 +31,58 @@ class TestViews:
 
         declare(View)
         assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    def test_a_queryset_that_depends_on_what_routers_tell(self, member, board):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                boards = super().get_queryset()
+                return boards.filter(secret=False) if self.detail else boards
+
+        declare(View)
+        assert ask(member, f"private-boards.{board.pk}").status_code == 200
+        secret = Board.objects.create(owner=board.owner, slug="secret", secret=True)
+        assert ask(member, f"private-boards.{secret.pk}").status_code == 403
+
+    def test_a_list_that_depends_on_what_routers_tell(self, member, board):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                boards = super().get_queryset()
+                return boards.none() if self.detail is False else boards
+
+        declare(View, "boards")
+        assert ask(member, "private-boards").status_code == 403
+
+    def test_an_async_view_is_refused_with_a_reason(self, member, board, settings):
+        settings.DEBUG = True
+
+        class View(views.OpenBoardViewSet):
+            view_is_async = True
+
+        declare(View)
+        answer = ask(member, f"private-boards.{board.pk}")
+        assert answer.status_code == 403
+        assert "View is async" in answer.json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("base", "name"),
+        [
+            (pagination.PageNumberPagination, "get_page_number"),
+            (pagination.LimitOffsetPagination, "get_offset"),
+            (pagination.CursorPagination, "decode_cursor"),
+        ],
+    )
+    def test_pages_of_its_own_may_leave_objects_out(self, member, board, base, name):
+        class View(views.OpenBoardViewSet):
+            pagination_class = base
+
+        declare(View, "boards")
+        assert ask(member, "private-boards").status_code == 200
+
+        class First(views.OpenBoardViewSet):
+            pagination_class = type("First", (base,), {name: lambda self, *args: None})
+
+        declare(First, "first")
+        assert ask(member, "private-first").status_code == 403
 
     def test_initial_of_its_own(self, member, board):
         class View(views.BoardViewSet):
