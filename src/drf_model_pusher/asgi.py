@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from drf_model_pusher.delivery import get_delivery
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from drf_model_pusher.lifespans import Application, Receive, Scope, Send, live
 
 
 def flush_at_shutdown(application: Application) -> Application:
@@ -23,32 +16,13 @@ def flush_at_shutdown(application: Application) -> Application:
     """
 
     async def flushing(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
+        if scope["type"] == "lifespan":
+            await live(application, scope, receive, send, _flush)
+        else:
             await application(scope, receive, send)
-            return
-        answered = False
-
-        async def flush_first(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            if message["type"].startswith("lifespan.shutdown"):
-                await asyncio.to_thread(get_delivery().flush)
-            await send(message)
-
-        try:
-            await application(scope, receive, flush_first)
-        except Exception:
-            if answered:
-                raise
-            # As Django does with what it does not know.
-            await _live(receive, flush_first)
 
     return flushing
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    """Speak the lifespan protocol for an application that does not."""
-    kind = ""
-    while kind != "lifespan.shutdown":
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
+async def _flush() -> None:
+    await asyncio.to_thread(get_delivery().flush)

@@ -69,6 +69,25 @@ class TestMounted:
         assert end_of(f"ws://127.0.0.1:{mounted.port}/chat")[1] == 4005
 
 
+class TestLifespan:
+    def test_the_projects_application_starts_and_ends_too(self, settings):
+        told = []
+
+        async def application(scope, receive, send):
+            while scope["type"] == "lifespan":
+                kind = (await receive())["type"]
+                told.append(kind)
+                await send({"type": f"{kind}.complete"})
+                if kind == "lifespan.shutdown":
+                    return
+
+        with plain_uvicorn(with_pusher_server(application)) as port:
+            with connect(known(settings, port).ws_url) as ws:
+                ws.recv(5)
+            assert told == ["lifespan.startup"]
+        assert told == ["lifespan.startup", "lifespan.shutdown"]
+
+
 class TestOlderProtocol:
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.filterwarnings("ignore:The .websockets. implementation")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from drf_model_pusher.lifespans import live
 from drf_model_pusher.server import sockets
 from drf_model_pusher.server.api import Api
 from drf_model_pusher.server.application import Application, Limits
@@ -76,7 +77,7 @@ class PusherServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI server."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await live(self._fallback, scope, receive, send, self._shut_down)
             return
         self._start()
         path = _path(scope)
@@ -126,16 +127,9 @@ class PusherServer:
         query = dict(parse_qsl(scope["query_string"].decode("utf-8", "replace")))
         await sockets.serve(hub, query, receive, send, self.clock, self._sockets)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self.close()
-                await self._stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    async def _shut_down(self) -> None:
+        await self.close()
+        await self._stop()
 
     def _start(self) -> None:
         # Not at the lifespan's start-up: some ASGI servers have none.
