@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -66,6 +67,22 @@ def routed_views() -> list[RoutedView]:
         names = getattr(view_class, "http_method_names", ())
         view.methods.update(actions or [name for name in names if hasattr(view_class, name)])
     return list(views.values())
+
+
+def routed_get_actions(viewset: type[Any]) -> frozenset[str] | None:
+    """Return what URLs make of a GET to a viewset; None where none is known to lead to it."""
+    return _get_actions(getattr(settings, "ROOT_URLCONF", None), cast("Hashable", viewset))
+
+
+# By the URLs' module, which tests change. Looking through all of them takes its time.
+@lru_cache(maxsize=1_000)
+def _get_actions(urlconf: Hashable, viewset: Hashable) -> frozenset[str] | None:
+    found = [
+        callback.actions.get("get")  # type: ignore[attr-defined]
+        for callback in callbacks() or []
+        if getattr(callback, "cls", None) is viewset and getattr(callback, "actions", None)
+    ]
+    return frozenset(filter(None, found)) if found else None
 
 
 def _routes(route: URLPattern | URLResolver, before: str) -> Iterator[tuple[str, Any]]:

@@ -12,9 +12,10 @@ from django.db.models import Model
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ReadOnlyModelViewSet
+from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
 
 from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
+from drf_model_pusher.routes import routed_get_actions
 from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class ViewRule:
             return f"{self.name} is async, and only views that are not can be asked"
         if not hasattr(view, self.action) or "get" not in view.http_method_names:
             return f"{self.name} answers no GET with {self.action}()"
+        actions = routed_get_actions(view) if issubclass(view, ViewSetMixin) else None
+        if actions is not None and self.action not in actions:
+            return f"no URL leads to {self.name}.{self.action}()"
         if self.pin is not None:
             return None
         if not self.own_identity and ask_about_objects(view.permission_classes):

@@ -1,9 +1,12 @@
 """What a view asks in places of its own counts as well."""
 
+from types import ModuleType
+
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponseForbidden
 from django.test import Client
+from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_page
 from rest_framework import generics, pagination, permissions, viewsets
@@ -347,3 +350,21 @@ class TestListOfEverything:
         assert ask(member, channel).status_code == 200
         Board.objects.create(owner=ada, slug="hidden", secret=True)
         assert ask(member, channel).status_code == 403
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(("actions", "status"), [("retrieve", 403), ("list", 200)])
+    def test_a_list_that_no_url_leads_to_lets_nobody_in(
+        self, member, board, settings, actions, status
+    ):
+        class BoardViewSet(views.BoardViewSet):
+            pass
+
+        declare(BoardViewSet, "boards.all", channels=["boards.all"])
+        urls = ModuleType("urls_of_the_test")
+        urls.urlpatterns = [
+            path("pusher/", include("drf_model_pusher.urls")),
+            path("boards/", BoardViewSet.as_view({"get": actions})),
+        ]
+        settings.ROOT_URLCONF = urls
+        assert ask(member, "private-boards.all").status_code == status

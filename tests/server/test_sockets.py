@@ -62,6 +62,7 @@ class TestRefusals:
             ("/", 4005),
             ("/application/KEY?protocol=7", 4005),
             ("/app/KEY?protocol=7&version=new", 4006),
+            ("/app/KEY?protocol=7&version=", 4006),
             ("/app/KEY?protocol=4", 4007),
             ("/app/KEY?protocol=%FF", 4007),
             ("/app/KEY", 4008),

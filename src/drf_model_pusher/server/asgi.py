@@ -124,7 +124,8 @@ class PusherServer:
             refusal = Refused(CloseCode.APP_NOT_FOUND, "Application does not exist")
             await sockets.refuse(send, refusal)
             return
-        query = dict(parse_qsl(scope["query_string"].decode("utf-8", "replace")))
+        text = scope["query_string"].decode("utf-8", "replace")
+        query = dict(parse_qsl(text, keep_blank_values=True))
         await sockets.serve(hub, query, receive, send, self.clock, self._sockets)
 
     async def _shut_down(self) -> None:
