@@ -125,7 +125,8 @@ class ChangeRules(ChannelRules):
         if rules.names_channels_itself():
             return True
         heads = {path.split("__")[0] for t in rules().templates() for path in t.fields}
-        changing = field_names(cls.model, heads) - {cls.model._meta.pk.name}
+        key = {field.name for field in cls.model._meta.pk_fields} | {cls.model._meta.pk.name}
+        changing = field_names(cls.model, heads) - key
         return bool(changing if fields is None else changing & field_names(cls.model, fields))
 
     def _relevant(self) -> frozenset[str]:

@@ -164,6 +164,19 @@ def tell(backend: PusherBackend, event: str, instance: Any, *, view: Any = None)
     return True
 
 
+def release(instance: Any) -> None:
+    """Push what waits of an object that is about to be deleted, while it is there."""
+    handled = _handled.get()
+    scope = handled.scope if handled is not None else None
+    if scope is None or not scope.waiting:
+        return
+    key, waiting = _key(instance), scope.waiting
+    scope.waiting = [each for each in waiting if each[0] != key]
+    for waiting_key, holds, push in waiting:
+        if waiting_key == key and holds():
+            push()
+
+
 def owns(instance: Any) -> bool:
     """Say whether the view that is at work pushes this object itself."""
     handled = _handled.get()

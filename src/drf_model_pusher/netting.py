@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from drf_model_pusher.composing import socket_id_of
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.moves import Before
+from drf_model_pusher.suppressing import silent_backends
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
@@ -45,6 +46,9 @@ class Change:
 
     events: Sequence[PusherEvent] | None = None
     """What tells of objects that cannot be read again; None where they can."""
+
+    silent: tuple[type, ...] = field(default_factory=silent_backends)
+    """The backends that push nothing of what this touches."""
 
 
 def gone_change(
@@ -95,5 +99,6 @@ def _merged(first: Change, later: Change, key: Any) -> Change:
         ignore=first.ignore and len(writers) == 1,
         asked=first.asked or later.asked,
         before=first.before or later.before,
+        silent=tuple(each for each in first.silent if each in later.silent),
         changed_fields=None if one is None or other is None else one | other,
     )

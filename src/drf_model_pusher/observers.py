@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
 
 # Attributes of `instance._state` between the signals before a change and those after it.
-_OLD, _DELETIONS, _CLEARED = (f"_drf_model_pusher_{name}" for name in ("old", "gone", "cleared"))
+_OLD, _DELETIONS, _CLEARED, _LOADED = (
+    f"_drf_model_pusher_{name}" for name in ("old", "gone", "cleared", "loaded")
+)
 
 
 def follow_registry() -> None:
@@ -103,15 +105,19 @@ def _before_save(
     **kwargs: Any,
 ) -> None:
     """Read the object as it was, for backends to which what changes makes a difference."""
-    if raw or instance._state.adding or instance.pk is None or handling.owns(instance):
+    if raw:
+        return
+    # A receiver may save the object again: the one that is done first was begun last.
+    olds = vars(instance._state).setdefault(_OLD, [])
+    olds.append(None)
+    if instance._state.adding or instance.pk is None or handling.owns(instance):
         return
     if any(
         _needs_old(backend, update_fields)
         for backend, _ in _observing_save(sender, "update")
         if not _is_silent(backend)
     ):
-        old = sender._base_manager.using(using).filter(pk=instance.pk).first()
-        setattr(instance._state, _OLD, old)
+        olds[-1] = sender._base_manager.using(using).filter(pk=instance.pk).first()
 
 
 def _needs_old(backend: type[PusherBackend], update_fields: Collection[str] | None) -> bool:
@@ -127,9 +133,12 @@ def _after_save(
     update_fields: Collection[str] | None,
     **kwargs: Any,
 ) -> None:
-    old = vars(instance._state).pop(_OLD, None)
     if raw:
+        # Its relations follow, of which Django says only from 6.1 on that they are loaded.
+        setattr(instance._state, _LOADED, True)
         return
+    olds = vars(instance._state).get(_OLD)
+    old = olds.pop() if olds else None
     event = "create" if created else "update"
     for backend, parent in _observing_save(sender, event):
         if _is_silent(backend):
@@ -175,6 +184,7 @@ def _as(parent: type[Model], instance: Model | None) -> Any:
 
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """Render the object while it and what belongs to it are there."""
+    handling.release(instance)
     gone = []
     for backend_class in _observing(sender, "delete"):
         if _is_silent(backend_class) or handling.owns(instance):
@@ -203,9 +213,12 @@ def _on_relation(
     reverse: bool,
     pk_set: set[Any] | None,
     using: str,
+    raw: bool | None = None,
     **kwargs: Any,
 ) -> None:
     """Push the update of objects whose many-to-many field has changed."""
+    if getattr(instance._state, _LOADED, False) if raw is None else raw:
+        return
     if action in ("pre_clear", "pre_remove"):
         # What is asked to be removed need not be there.
         lost = _related(field, instance, reverse, using, among=pk_set)

@@ -34,6 +34,9 @@ _Model = TypeVar("_Model", bound=models.Model)
 # Whether an operation that pushes is under way; it may be made of others.
 _under_way: ContextVar[bool] = ContextVar("under_way", default=False)
 
+# Those of `bulk_create()` that may be given by position.
+_ARGUMENTS = ("batch_size", "ignore_conflicts", "update_conflicts")
+
 # Such a queryset may be used while a view handles a request.
 handling.need()
 
@@ -54,8 +57,9 @@ class PushingQuerySet(models.QuerySet[_Model]):
         """
         with _pushing(self) as backends:
             created = super().bulk_create(objs, *args, **kwargs)
-            if not kwargs.get("ignore_conflicts"):
-                event = "update" if kwargs.get("update_conflicts") else "create"
+            given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
+            if not given.get("ignore_conflicts"):
+                event = "update" if given.get("update_conflicts") else "create"
                 self._push(backends, event, self._known(created, backends))
         return created
 
@@ -74,7 +78,7 @@ class PushingQuerySet(models.QuerySet[_Model]):
     def update(self, **kwargs: Any) -> int:
         """Update, and push ``update`` of the objects that were selected just before."""
         with _pushing(self) as backends:
-            keys = list(self.order_by().values_list("pk", flat=True)) if backends else []
+            keys = self._keys() if backends else []
             before = self._before(backends, keys, kwargs)
             count = super().update(**kwargs)
             self._push(backends, "update", keys, before, kwargs)
@@ -84,7 +88,8 @@ class PushingQuerySet(models.QuerySet[_Model]):
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Render, delete, and push ``delete``; through backends that observe, observers do it."""
-        with _pushing(self) as backends:
+        # It is made of no other operation; receivers of its signals may have some of their own.
+        with _pushing(self, made_of_others=False) as backends:
             for backend in backends:
                 if "delete" not in backend.observe:
                     backend.push_many("delete", self.all())
@@ -92,6 +97,12 @@ class PushingQuerySet(models.QuerySet[_Model]):
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _keys(self) -> list[Any]:
+        """Return the keys of what is selected, without locks that no update asks for."""
+        rows = self.order_by().values_list("pk", flat=True)
+        rows.query.select_for_update = False
+        return list(rows)
 
     def _before(
         self, backends: Collection[PusherBackend], keys: list[Any], fields: Iterable[str]
@@ -142,13 +153,15 @@ class PushingQuerySet(models.QuerySet[_Model]):
 
 
 @contextmanager
-def _pushing(queryset: PushingQuerySet[Any]) -> Iterator[list[PusherBackend]]:
+def _pushing(
+    queryset: PushingQuerySet[Any], *, made_of_others: bool = True
+) -> Iterator[list[PusherBackend]]:
     """Give the backends that push an operation, which leaves when it is done."""
     queryset._for_write = True  # type: ignore[attr-defined]
     if _under_way.get() or not (backends := _backends(queryset)):
         yield []
         return
-    token = _under_way.set(True)
+    token = _under_way.set(made_of_others)
     try:
         with held_back():
             yield backends

@@ -180,5 +180,11 @@ def _told(batch: Sequence[_Entry], touched: list[Change]) -> Iterator[tuple[Chan
                 event = backend.resolve_event(event, instance)
                 if not backend.should_push(event, instance):
                     continue
-                touched += parents_of(backend, instance, ignore=change.ignore, using=change.using)
+                touched += parents_of(
+                    backend,
+                    instance,
+                    ignore=change.ignore,
+                    using=change.using,
+                    silent=change.silent,
+                )
             yield change, event, instance

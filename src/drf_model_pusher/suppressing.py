@@ -11,8 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-# The backends that are silent, by their classes; `object` for all, None for none.
-_silent: ContextVar[tuple[type, ...] | None] = ContextVar("silent", default=None)
+# The backends that are silent, by their classes; `object` for all.
+_silent: ContextVar[tuple[type, ...]] = ContextVar("silent", default=())
 
 
 class suppress_pushes:  # noqa: N801 - read as a statement: `with suppress_pushes():`
@@ -31,10 +31,10 @@ class suppress_pushes:  # noqa: N801 - read as a statement: `with suppress_pushe
 
     def __init__(self, *backends: type) -> None:
         self._backends = backends or (object,)
-        self._tokens: list[Token[tuple[type, ...] | None]] = []
+        self._tokens: list[Token[tuple[type, ...]]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_silent.set((*(_silent.get() or ()), *self._backends)))
+        self._tokens.append(_silent.set((*_silent.get(), *self._backends)))
 
     def __exit__(self, *error: object) -> None:
         _silent.reset(self._tokens.pop())
@@ -67,4 +67,9 @@ class suppress_pushes:  # noqa: N801 - read as a statement: `with suppress_pushe
 def is_suppressed(backend: type | None = None) -> bool:
     """Say whether a backend, or what belongs to none, is silent here."""
     silent = _silent.get()
-    return silent is not None and issubclass(backend or object, silent)
+    return bool(silent) and issubclass(backend or object, silent)
+
+
+def silent_backends() -> tuple[type, ...]:
+    """Return the classes that are silent here, with their subclasses."""
+    return _silent.get()

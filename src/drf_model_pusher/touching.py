@@ -8,31 +8,53 @@ from typing import TYPE_CHECKING, Any
 from drf_model_pusher import handling
 from drf_model_pusher.netting import Change
 from drf_model_pusher.registry import registry
+from drf_model_pusher.suppressing import silent_backends
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
 
 
 def parents_of(
-    backend: PusherBackend, instance: Any, *, ignore: bool, using: str
+    backend: PusherBackend,
+    instance: Any,
+    *,
+    ignore: bool,
+    using: str,
+    silent: tuple[type, ...] | None = None,
 ) -> Iterator[Change]:
     """Go through the updates that a change is to the objects which ``touches`` names.
 
     An object that the change has taken from one parent to another is news to both.
+
+    Args:
+        backend: What tells of the change.
+        instance: The changed object.
+        ignore: Whether to leave out the connection whose id the request carries.
+        using: The alias of the database.
+        silent: The backends that were silent at the change; by default those that are now.
     """
+    silent = silent_backends() if silent is None else silent
     for path in backend.touches:
         model = backend.touched_model(path)
         field: Any = backend.model._meta.get_field(path.split("__")[0])
-        values = [instance.__dict__.get(field.attname), (backend.previous or {}).get(field.attname)]
+        previous = backend.previous or {}
+        # One that is deferred is read, unless it was before the change.
+        if field.attname in previous:
+            values = [instance.__dict__.get(field.attname), previous[field.attname]]
+        else:
+            values = [getattr(instance, field.attname)]
         keys = {_key(field, value, path, using) for value in values if value is not None}
         if keys := keys - {None}:
             for parent in registry.backends_for(model):
+                if issubclass(parent, silent):
+                    continue
                 yield Change(
                     backend=handling.backend_for(parent, model, view=backend.view),
                     event="update",
                     keys=sorted(keys, key=str),
                     ignore=ignore,
                     using=using,
+                    silent=silent,
                 )
 
 

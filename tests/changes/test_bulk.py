@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -168,6 +169,15 @@ class TestPushingQuerySet:
         Parcel.objects.bulk_create([Parcel(customer=customer)], ignore_conflicts=True)
         assert told() == []
 
+    def test_bulk_create_takes_its_arguments_by_position(self, declare, told, customer):
+        declare()
+        Parcel.objects.bulk_create([Parcel(pk=1, customer=customer)], None, True)
+        assert told() == []
+        Parcel.objects.bulk_create(
+            [Parcel(pk=1, customer=customer)], None, False, True, ["state"], ["id"]
+        )
+        assert told() == ["parcels: parcel.update"]
+
     def test_bulk_create_that_updates_conflicts_pushes_updates(self, declare, told, customer):
         declare()
         Parcel.objects.bulk_create(
@@ -207,6 +217,24 @@ class TestPushingQuerySet:
             f"c{parcels[0].customer_id}: parcel.delete",
             f"c{other.pk}: parcel.create",
         ]
+
+    def test_update_needs_no_lock(self, declare, parcels):
+        declare()
+        with CaptureQueriesContext(connection) as queries:
+            assert Parcel.objects.select_for_update().update(state="sent") == len(parcels)
+        assert not any("FOR UPDATE" in query["sql"] for query in queries)
+
+    def test_what_receivers_of_a_deletion_change_is_pushed(self, declare, told, parcels):
+        def change_another(instance, **kwargs):
+            Parcel.objects.filter(pk=parcels[1].pk).update(state="sent")
+
+        declare()
+        pre_delete.connect(change_another, sender=Parcel)
+        try:
+            Parcel.objects.filter(pk=parcels[0].pk).delete()
+        finally:
+            pre_delete.disconnect(change_another, sender=Parcel)
+        assert told() == ["parcels: parcel.delete", "parcels: parcel.update"]
 
     def test_delete(self, declare, memory, parcels):
         declare()

@@ -3,8 +3,9 @@
 import pytest
 from django.core import serializers as fixtures
 from django.db import connection, transaction
+from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
-from rest_framework import viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -12,7 +13,7 @@ from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
 from drf_model_pusher.views import ModelPusherViewMixin
-from tests.depot.models import Customer, ExpressParcel, Item, OldParcel, Parcel, Tag
+from tests.depot.models import Customer, ExpressParcel, Item, OldParcel, Parcel, Seat, Tag
 from tests.depot.serializers import ParcelSerializer
 from tests.views import call
 
@@ -83,6 +84,16 @@ class TestObserving:
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             parcel.delete()
             raise ZeroDivisionError
+        assert told() == []
+
+    def test_does_not_hear_of_the_relations_of_fixtures(self, declare, told, parcel):
+        parcel.tags.add(Tag.objects.create(text="red"))
+        text = fixtures.serialize("json", [parcel])
+        parcel.delete()
+        declare(observe=True)
+        for each in fixtures.deserialize("json", text):
+            each.save()
+        assert Parcel.objects.get().tags.count() == 1
         assert told() == []
 
     def test_does_not_hear_of_fixtures(self, declare, told, parcel):
@@ -265,6 +276,34 @@ class TestMoves:
             parcel.save(update_fields=["state"])
         assert len(queries) == 1
 
+    def test_is_told_though_a_receiver_saves_again(self, own_registry, declare, told, parcel):
+        def save_again(instance, **kwargs):
+            if instance.state == "sent":
+                instance.state = "kept"
+                instance.save()
+
+        post_save.connect(save_again, sender=Parcel)  # before the observers are
+        try:
+            declare(observe=True, channels=["parcels-{state}"])
+            parcel.state = "sent"
+            parcel.save()
+        finally:
+            post_save.disconnect(save_again, sender=Parcel)
+        assert "parcels-open: parcel.delete" in told()
+
+    def test_of_all_parts_of_a_primary_key_there_are_none(self, declare, memory):
+        class SeatSerializer(serializers.ModelSerializer):
+            class Meta:
+                model = Seat
+                fields = ["row", "number", "taken"]
+
+        seat = Seat.objects.create(row=1, number=2)
+        declare(observe=True, serializer_class=SeatSerializer, channels=["seats.{row}.{number}"])
+        with CaptureQueriesContext(connection) as queries:
+            seat.save()
+        assert [event.name for event in memory] == ["seat.update"]
+        assert all(not query["sql"].startswith("SELECT") for query in queries)
+
 
 class TestInsideAView:
     """A change that a view makes is pushed once, with its request."""
@@ -408,6 +447,22 @@ class TestInsideAView:
         call(ParcelViewSet, "partial_update", {}, pk=parcel.pk, headers=SOCKET)
         parcel.save()
         assert seen() == [("parcel.update", "1.2"), ("parcel.update", None)]
+
+    def test_what_is_made_and_deleted_meanwhile_is_told_of_in_its_order(
+        self, declare_items, memory, customer
+    ):
+        class Serializer(ParcelSerializer):
+            def create(self, validated_data):
+                parcel = super().create(validated_data)
+                Item.objects.create(parcel=parcel, text="tea").delete()
+                return parcel
+
+        declare_items(observe=True)
+        view = type("View", (ParcelViewSet,), {"serializer_class": Serializer})
+        response = call(view, "create", {"customer": customer.pk})
+        assert response.status_code == 201
+        assert [event.name for event in memory] == ["item.create", "item.delete"]
+        assert memory[0].json()["id"] == memory[1].json()["id"] is not None
 
 
 class TestRendering:

@@ -140,6 +140,11 @@ class TestTouches:
         assert told().count("parcels: parcel.update") == 1
         assert [e.json()["count"] for e in memory if e.name == "parcel.update"] == [2]
 
+    def test_of_an_object_whose_key_is_deferred(self, touching, told, parcel):
+        Item.objects.create(parcel=parcel, text="tea")
+        Item.objects.only("text").get().delete()
+        assert told().count("parcels: parcel.update") == 2
+
     def test_both_the_old_parent_and_the_new_one(self, touching, memory, parcel, customer):
         other = Parcel.objects.create(customer=customer)
         item = Item.objects.create(parcel=parcel, text="tea")

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from django.db import transaction
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -12,7 +13,7 @@ from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.suppressing import is_suppressed, suppress_pushes
 from drf_model_pusher.views import ModelPusherViewMixin
-from tests.depot.models import Customer, Parcel, Tag
+from tests.depot.models import Customer, Item, Parcel, Tag
 from tests.depot.serializers import ParcelSerializer
 from tests.views import call
 
@@ -166,6 +167,14 @@ class TestSuppressing:
             parcel.save()
         parcel.delete()
         assert told() == ["loud: parcel.update", "parcels: parcel.delete", "loud: parcel.delete"]
+
+    def test_of_one_backend_is_of_what_others_touch(self, declare, declare_items, told, parcel):
+        silent = declare()
+        lines = declare_items(observe=True, touches=["parcel"])
+        with transaction.atomic(), suppress_pushes(silent):
+            Item.objects.create(parcel=parcel, text="tea")
+            lines().push_many("update", Item.objects.all())
+        assert told() == ["items: item.create", "items: item.update"]
 
     def test_blocks_stand_in_each_other(self, declare, told, parcel):
         one, two = declare(observe=True), declare(observe=True, channels=["two"])
