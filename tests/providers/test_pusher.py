@@ -369,6 +369,32 @@ class TestForks:
         names = sorted(event["name"] for event in pusher_api.events)
         assert names == ["child", "parent"]
 
+    def test_what_a_thread_imports_for_its_first_push_is_whole_in_a_child(
+        self, pusher_api, settings
+    ):
+        body = """
+            import sys
+            entered = threading.Event()
+
+            class Finder:
+                def find_spec(name, path=None, target=None):
+                    if name == "pusher.http":  # in the midst of importing pusher
+                        entered.set()
+                        time.sleep(0.5)
+
+            for name in [name for name in sys.modules if name.partition(".")[0] == "pusher"]:
+                del sys.modules[name]
+            sys.meta_path.insert(0, Finder)
+            thread = threading.Thread(target=push, args=("parent",))
+            thread.start()
+            entered.wait()
+            in_child(push, "child")
+            thread.join()
+        """
+        self.run(pusher_api, settings, body)
+        names = sorted(event["name"] for event in pusher_api.events)
+        assert names == ["child", "parent"]
+
     def test_a_transport_is_forgotten_with_its_last_user(self):
         from drf_model_pusher.providers.transport import Transport
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -166,4 +167,7 @@ def _renew_lock() -> None:
 
 
 after_fork(_renew_lock)
+if hasattr(os, "register_at_fork"):
+    # What another thread imports to configure a provider would stay half imported in the child.
+    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release())
 setting_changed.connect(_forget_instances, dispatch_uid="drf_model_pusher.providers")
