@@ -93,7 +93,9 @@ class Task:
         def work():
             change(p)
 
-        Celery("tasks", set_as_current=False).task(work, name="work").apply(throw=True)
+        Celery("tasks", set_as_current=False).task(work, name="work", shared=False).apply(
+            throw=True
+        )
 
     create = staticmethod(lambda p: Task.run(Shell.create, p))
     update = staticmethod(lambda p: Task.run(Shell.update, p))
