@@ -1,5 +1,7 @@
 """The outbox on PostgreSQL: what a write costs, how fast a relay is, that a backlog is no matter.
 
+Beside it stand the queues that people run; see ``queues``.
+
 ``measure`` makes a database and lets a process of its own work in it, which is this module's
 ``main``: the benchmarks' other measurements have Django set up with SQLite.
 """
@@ -19,13 +21,20 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from benchmarks.report import Findings, Goal, Table
+from benchmarks import queues
+from benchmarks.report import TIMES, Findings, Goal, Table
 from benchmarks.rounds import Samples, turns
 from benchmarks.stand_in import StandIn
 
 OUTBOX = "drf_model_pusher.outbox.delivery.OutboxDelivery"
 BACKGROUND = "drf_model_pusher.delivery.BackgroundDelivery"
-WRITES = ("plain", "insert", "package")
+WRITES = {"plain": "plain", "insert": "a bare INSERT more", "package": "outbox"}
+RELAYS = {
+    "by hand": "calls by hand",
+    "1": "outbox, 1 worker",
+    "2": "outbox, 2 workers",
+    "4": "outbox, 4 workers",
+}
 DELAY = 20
 EVENTS = "drf_model_pusher_outbox_outboxevent"
 
@@ -94,7 +103,7 @@ def _latency(findings: Findings, stand_in: StandIn, rounds: int, count: int) -> 
 
     api, samples = Api(), Samples()
     _deliver_by(OUTBOX)
-    for variant in turns(WRITES, rounds):
+    for variant in turns([*WRITES, *queues.available()], rounds):
         samples.add(variant, median(api.create(variant)[0] for _ in range(count)))
     findings.at_most(
         "POST with the outbox on PostgreSQL, against plain", samples.ratio("package", "plain"), 1.4
@@ -104,13 +113,14 @@ def _latency(findings: Findings, stand_in: StandIn, rounds: int, count: int) -> 
         samples.ratio("package", "insert"),
         1.1,
     )
-    findings.tables.append(
-        Table(
-            "Latency of a POST in process on PostgreSQL",
-            ["plain", "a bare INSERT more", "outbox"],
-            [[f"{samples.median(variant) * 1000:.2f} ms" for variant in WRITES]],
-        )
-    )
+    table = Table("Latency of a POST in process on PostgreSQL", ["", "median", "against plain"])
+    for variant, title in (WRITES | queues.titles()).items():
+        if variant in samples.values:
+            ratio = f"{samples.ratio(variant, 'plain'):.2f} {TIMES}"
+            table.rows.append([title, f"{samples.median(variant) * 1000:.2f} ms", ratio])
+        else:
+            table.rows.append([title, f"skipped: {queues.missing(variant)}", ""])
+    findings.tables.append(table)
     _sql(f"TRUNCATE {EVENTS}")
 
 
@@ -153,12 +163,15 @@ def _arrival(findings: Findings, stand_in: StandIn, count: int) -> None:
 
 
 def _throughput(findings: Findings, stand_in: StandIn, rounds: int, count: int) -> None:
-    """Relay a backlog with some workers, and by hand."""
+    """Relay a backlog with some workers, by hand, and with the worker of a queue."""
     rates, spent = Samples(), []
-    for variant in turns(("by hand", "1", "2", "4"), rounds):
+    for variant in turns([*RELAYS, *queues.available()], rounds):
         stand_in.reset(delay=DELAY)
         if variant == "by hand":
             rates.add(variant, _by_hand(min(count, 50)))
+            continue
+        if variant in queues.QUEUES:
+            rates.add(variant, queues.relay(variant, stand_in, min(count // 10, 200), DELAY))
             continue
         seconds, processor = _relay(stand_in, int(variant), count * int(variant))
         rates.add(variant, count * int(variant) / seconds)
@@ -175,18 +188,17 @@ def _throughput(findings: Findings, stand_in: StandIn, rounds: int, count: int) 
     )
     findings.at_least("events/s of 4 workers, against one", rates.ratio("4", "1"), 3)
     findings.at_most("processor time of the relay per event", median(spent), 500, "µs", 0)
-    findings.tables.append(
-        Table(
-            f"Events per second from a backlog at {DELAY} ms",
-            ["by hand", "1 worker", "2 workers", "4 workers", "processor time per event"],
-            [
-                [
-                    *(f"{rates.median(each):,.0f}" for each in ("by hand", "1", "2", "4")),
-                    f"{median(spent):,.0f} µs",
-                ]
-            ],
-        )
+    table = Table(
+        f"From a backlog at {DELAY} ms; an event takes the relay {median(spent):,.0f} µs of processor time",
+        ["", "events/s", "against calls by hand"],
     )
+    for variant, title in (RELAYS | queues.titles()).items():
+        if variant in rates.values:
+            ratio = f"{rates.ratio(variant, 'by hand'):.1f} {TIMES}"
+            table.rows.append([title, f"{rates.median(variant):,.0f}", ratio])
+        else:
+            table.rows.append([title, f"skipped: {queues.missing(variant)}", ""])
+    findings.tables.append(table)
 
 
 def _flatness(findings: Findings, stand_in: StandIn, most: int) -> None:

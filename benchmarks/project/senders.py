@@ -1,5 +1,6 @@
-"""The two ways without the package: a call in the request, and the smallest background sender."""
+"""The ways without the package: a call in the request, a background sender, a task per event."""
 
+from importlib import import_module
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -47,3 +48,13 @@ class Floor:
 
 
 floor = Floor()
+
+
+class Enqueuer:
+    """A task per event; the module that has it is imported late, as its queue may be missing."""
+
+    def __init__(self, queue: str) -> None:
+        self._module = f"benchmarks.project.by_{queue}"
+
+    def trigger(self, channels: list[str], name: str, data: Any) -> None:
+        import_module(self._module).enqueue(channels, name, dict(data))

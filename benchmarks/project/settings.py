@@ -1,6 +1,9 @@
 """What ``startproject`` writes, with Django REST framework; the rest is in the environment."""
 
 import os
+from importlib.util import find_spec
+
+import django
 
 SECRET_KEY = "for benchmarks only"
 ALLOWED_HOSTS = ["127.0.0.1"]
@@ -40,6 +43,9 @@ DATABASES = {
 }
 if "BENCHMARK_POSTGRESQL" in os.environ:
     INSTALLED_APPS.append("drf_model_pusher.outbox")
+    if find_spec("django_tasks_db"):
+        INSTALLED_APPS += ["django_tasks_db", *(["django_tasks"] if django.VERSION < (6,) else [])]
+        TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",

@@ -14,6 +14,8 @@ urlpatterns = [
     path("plain/", orders(views.PlainViewSet)),
     path("hand-written/", orders(views.HandWrittenViewSet)),
     path("floor/", orders(views.FloorViewSet)),
+    path("celery/", orders(views.CeleryViewSet)),
+    path("tasks/", orders(views.TasksViewSet)),
     path("insert/", orders(views.InsertViewSet)),
     path("package/", orders(views.PackageViewSet)),
 ]

@@ -1,4 +1,4 @@
-"""The same viewset four times: plain, with calls by hand, over the floor, with the package."""
+"""The same viewset: plain, with calls or tasks by hand, over the floor, with the package."""
 
 import json
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from rest_framework.viewsets import ModelViewSet
 
 from benchmarks.project.models import Order
-from benchmarks.project.senders import client, floor
+from benchmarks.project.senders import Enqueuer, client, floor
 from benchmarks.project.serializers import OrderSerializer
 from drf_model_pusher.views import ModelPusherViewMixin
 
@@ -38,6 +38,14 @@ class HandWrittenViewSet(PlainViewSet):
 
 class FloorViewSet(HandWrittenViewSet):
     sender = floor
+
+
+class CeleryViewSet(HandWrittenViewSet):
+    sender = Enqueuer("celery")
+
+
+class TasksViewSet(HandWrittenViewSet):
+    sender = Enqueuer("tasks")
 
 
 class InsertViewSet(PlainViewSet):
