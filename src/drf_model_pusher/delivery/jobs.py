@@ -15,11 +15,11 @@ from drf_model_pusher.delivery.rounds import pause_after
 from drf_model_pusher.delivery.sending import (
     attempt,
     by_provider,
+    heard,
     report_dropped,
     report_failed,
 )
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy import settle
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -61,7 +61,7 @@ def work(message: Message, *, may_wait: bool) -> Again | None:
     since = time.monotonic() - max(0.0, time.time() - message["since"])
     for entry in entries:
         entry.since = since
-    groups = by_provider(_settled(entries))
+    groups = by_provider(heard(entries))
     setbacks = [(group, setback) for group in groups if (setback := attempt(group))]
     if not setbacks:
         return None
@@ -87,13 +87,3 @@ def giving_up(again: Again) -> Iterator[None]:
         left = [entry.event for entry in read_message(again.message)]
         report_dropped(left, "the queue took no task")
         raise
-
-
-def _settled(entries: Sequence[Waiting]) -> list[Waiting]:
-    """Return the entries that somebody may still listen to."""
-    left = []
-    for entry, event in zip(entries, settle([entry.event for entry in entries]), strict=True):
-        if event:
-            entry.event = event
-            left.append(entry)
-    return left

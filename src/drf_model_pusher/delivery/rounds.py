@@ -9,8 +9,7 @@ from collections.abc import Collection, Sequence
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.queue import Waiting
-from drf_model_pusher.delivery.sending import Setback, attempt, by_provider, report_failed
-from drf_model_pusher.occupancy import settle
+from drf_model_pusher.delivery.sending import Setback, attempt, by_provider, heard, report_failed
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -39,7 +38,7 @@ class Rounds:
         """Try each entry once; return those that are left, and the seconds to wait with them."""
         # Who is well does not wait until the time-outs of the others are over.
         self._groups = sorted(
-            by_provider(_settled(entries)),
+            by_provider(heard(entries)),
             key=lambda group: group[0].event.provider in self._setbacks,
         )
         pause = max(map(self._try, self._groups), default=0.0)
@@ -74,14 +73,3 @@ def _give_up_old(entries: list[Waiting], setback: Setback) -> None:
     oldest = time.monotonic() - app_settings.DRF_MODEL_PUSHER_RETRY_SECONDS
     report_failed([entry for entry in entries if entry.since < oldest], setback)
     entries[:] = [entry for entry in entries if entry.since >= oldest]
-
-
-def _settled(entries: Sequence[Waiting]) -> list[Waiting]:
-    """Return the entries that somebody may still listen to."""
-    events = settle([entry.event for entry in entries])
-    left = []
-    for entry, event in zip(entries, events, strict=True):
-        if event:
-            entry.event = event
-            left.append(entry)
-    return left

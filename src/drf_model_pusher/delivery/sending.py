@@ -40,10 +40,19 @@ class Setback:
 
 def send_once(events: Sequence[PusherEvent]) -> None:
     """Try events once; what does not leave has failed."""
-    heard = [Waiting(event=event, since=0) for event in settle(events) if event]
-    for entries in by_provider(heard):
+    for entries in by_provider(heard([Waiting(event=event, since=0) for event in events])):
         if setback := attempt(entries):
             report_failed(entries, setback)
+
+
+def heard(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries that somebody may still listen to, each with what is left of its event."""
+    left = []
+    for entry, event in zip(entries, settle([entry.event for entry in entries]), strict=True):
+        if event:
+            entry.event = event
+            left.append(entry)
+    return left
 
 
 def by_provider(entries: Sequence[Waiting]) -> list[list[Waiting]]:
