@@ -8,6 +8,7 @@ from drf_model_pusher.checks import (
     check_backends,
     check_occupancy,
     check_settings,
+    check_tasks,
     check_threads,
 )
 from drf_model_pusher.conf import app_settings, setting_names
@@ -211,6 +212,39 @@ class TestThreads:
 
     def test_other_servers_are_fine(self):
         assert check_threads() == []
+
+
+class TestTasks:
+    @pytest.fixture(autouse=True)
+    def _delivery(self, settings):
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.TaskDelivery"
+
+    @pytest.mark.parametrize(
+        ("kind", "harm"), [("Immediate", "wait for Pusher"), ("Dummy", "nothing is sent")]
+    )
+    def test_a_backend_without_a_worker_is_a_warning(self, use_task_backend, kind, harm):
+        use_task_backend(kind)
+        (warning,) = [each for each in run_checks() if each.id == "drf_model_pusher.W005"]
+        assert f"{kind}Backend" in warning.msg
+        assert harm in warning.msg
+
+    def test_a_backend_with_a_worker_is_fine(self, use_task_backend):
+        backend = use_task_backend("Dummy")
+        backend.__class__ = type("QueueBackend", type(backend).__bases__, {})
+        assert check_tasks() == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("DRF_MODEL_PUSHER_DELIVERY", "drf_model_pusher.delivery.InlineDelivery"),
+            ("DRF_MODEL_PUSHER_TASK_BACKEND", "nowhere"),
+            ("DRF_MODEL_PUSHER_DISABLED", True),
+        ],
+    )
+    def test_what_enqueues_nothing_is_left_alone(self, use_task_backend, settings, name, value):
+        use_task_backend("Dummy")
+        setattr(settings, name, value)
+        assert check_tasks() == []
 
 
 class TestConf:

@@ -23,6 +23,7 @@ class DrfModelPusherConfig(AppConfig):
             check_backends,
             check_occupancy,
             check_settings,
+            check_tasks,
             check_threads,
         )
         from drf_model_pusher.leak_checks import check_leaks
@@ -31,6 +32,7 @@ class DrfModelPusherConfig(AppConfig):
         register(check_settings)
         register(check_backends)
         register(check_threads)
+        register(check_tasks)
         register(check_occupancy)
         register(check_channels)
         register(check_views)

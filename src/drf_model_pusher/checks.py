@@ -40,6 +40,12 @@ _MEANT = dict.fromkeys(
 #: Deliveries and providers that need an app, by the beginnings of their paths.
 _APPS = ("drf_model_pusher.outbox", "drf_model_pusher.server")
 
+#: Backends of Django Tasks without a worker, each with what it does to events.
+_NO_QUEUES = {
+    "ImmediateBackend": "requests wait for Pusher, and what does not leave is lost",
+    "DummyBackend": "nothing is sent",
+}
+
 #: What cannot be right, each with what it should be.
 _WELL_FORMED = {
     "PUSHER_APP_ID": (r"\S+", "the number of the app"),
@@ -192,11 +198,7 @@ def check_threads(**kwargs: Any) -> list[CheckMessage]:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None or "enable-threads" in uwsgi.opt or "threads" in uwsgi.opt:
         return []
-    try:
-        delivery = import_string(app_settings.DRF_MODEL_PUSHER_DELIVERY)
-    except Exception:  # noqa: BLE001 - an error of its own
-        return []
-    if not _is_subclass(delivery, BackgroundDelivery):
+    if not _is_subclass(_delivery(), BackgroundDelivery):
         return []
     return [
         Warning(
@@ -206,6 +208,39 @@ def check_threads(**kwargs: Any) -> list[CheckMessage]:
             id="drf_model_pusher.W003",
         )
     ]
+
+
+def check_tasks(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where ``TaskDelivery`` has a backend that leaves nothing to a worker."""
+    delivery = _delivery()
+    tasks = sys.modules.get("drf_model_pusher.delivery.tasks")
+    if tasks is None or not _is_subclass(delivery, tasks.TaskDelivery):
+        return []
+    try:
+        backend = tasks.task_backend()
+    except Exception:  # noqa: BLE001 - the settings of Django Tasks, or its backend, are broken
+        return []
+    # By name: the package django-tasks has classes of its own.
+    names = [base.__name__ for base in type(backend).__mro__]
+    harm = next((_NO_QUEUES[name] for name in names if name in _NO_QUEUES), None)
+    if harm is None or app_settings.DRF_MODEL_PUSHER_DISABLED:
+        return []
+    return [
+        Warning(
+            f"TaskDelivery has the backend {type(backend).__name__}: {harm}.",
+            hint="Let DRF_MODEL_PUSHER_TASK_BACKEND name a backend in TASKS that has a worker, "
+            "such as django_tasks_db.DatabaseBackend.",
+            id="drf_model_pusher.W005",
+        )
+    ]
+
+
+def _delivery() -> Any:
+    """Return the class of the delivery, or None where the setting leads nowhere."""
+    try:
+        return import_string(app_settings.DRF_MODEL_PUSHER_DELIVERY)
+    except Exception:  # noqa: BLE001 - an error of its own
+        return None
 
 
 def check_occupancy(**kwargs: Any) -> list[CheckMessage]:

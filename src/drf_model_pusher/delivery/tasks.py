@@ -60,10 +60,15 @@ def send_events(message: Message) -> None:
     Raises:
         ProviderError: They did not leave, and no later try will follow.
     """
-    if again := work(message, may_wait=_task().get_backend().supports_defer):
+    if again := work(message, may_wait=task_backend().supports_defer):
         with giving_up(again):
             run_after = timezone.now() + timedelta(seconds=again.pause)
             _task().using(run_after=run_after).enqueue(again.message)
+
+
+def task_backend() -> Any:
+    """Return the backend that the settings name."""
+    return _task().get_backend()
 
 
 def _task() -> Any:
