@@ -189,7 +189,7 @@ def _throughput(findings: Findings, stand_in: StandIn, rounds: int, count: int) 
     findings.at_least("events/s of 4 workers, against one", rates.ratio("4", "1"), 3)
     findings.at_most("processor time of the relay per event", median(spent), 500, "µs", 0)
     table = Table(
-        f"From a backlog at {DELAY} ms; an event takes the relay {median(spent):,.0f} µs of processor time",
+        f"From a backlog at {DELAY} ms; the relay takes {median(spent):,.0f} µs an event",
         ["", "events/s", "against calls by hand"],
     )
     for variant, title in (RELAYS | queues.titles()).items():
