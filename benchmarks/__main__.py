@@ -1,7 +1,7 @@
 """Measure what the package costs.
 
-A whole run takes about ten minutes and writes its tables into docs/performance.md; one that is
-quick, or of a part, prints them only.
+A run writes its tables into docs/performance.md, and one of a part its part of them; a quick one
+prints them only.
 """
 
 from __future__ import annotations
@@ -69,11 +69,10 @@ def main() -> None:
             "authorization": lambda: authorization.measure(quick=arguments.quick),
             "fan_out": lambda: fan_out.measure(quick=arguments.quick),
         }
-        findings = [_timed(name, measurements[name]) for name in arguments.only]
-    text = report.render(findings)
-    print(text)
-    if not arguments.quick and set(arguments.only) == set(NAMES):
-        report.write(text)
+        findings = {name: _timed(name, measurements[name]) for name in arguments.only}
+    print(report.render(findings))
+    if not arguments.quick:
+        report.keep(findings, NAMES)
 
 
 def _prepare(folder: Path, stand_in: StandIn) -> Api:
