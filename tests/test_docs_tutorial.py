@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -76,7 +77,7 @@ class Left:
     """A command that is left running in a terminal of its own."""
 
     def __init__(self, command, folder, env, log):
-        self.log = log
+        self.command, self.log = command, log
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 ["bash", "-c", f". .venv/bin/activate; exec {command}"],
@@ -97,6 +98,21 @@ class Left:
                 return
             time.sleep(0.1)
         raise AssertionError(f"{shown}\nis not what appears:\n{output}")
+
+    def starts(self):
+        """Return how often the site has started."""
+        return len(re.findall(r"^Starting .*development server", self.log.read_text(), re.M))
+
+    def waits_for_start(self, after, seconds):
+        """Say whether the site starts once more within some seconds, and takes connections."""
+        port = int(re.search(r"\d+$", self.command)[0])
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.starts() > after:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    return True
+            time.sleep(0.1)
+        return False
 
     def end(self):
         os.killpg(self.process.pid, signal.SIGTERM)
@@ -160,14 +176,29 @@ class Reader:
             "\n".join(line[1:] for line in lines if line[0] in sign) for sign in (" -", " +")
         )
         assert path.read_text().count(old) == 1, f"{name}: {old}"
-        path.write_text(path.read_text().replace(old, new))
+        self.save(path, path.read_text().replace(old, new))
 
     def write(self, text):
         first = text.partition("\n")[0].strip("#<>!- ")
         name, _, where = first.partition(",")
         path = self.folder / "shop" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text((path.read_text() if where else "") + text)
+        self.save(path, (path.read_text() if where else "") + text)
+
+    def save(self, path, text):
+        """Write a file, and let a site that runs this code start again before going on."""
+        sites = [each for each in self.left if "runserver" in each.command]
+        running = sites if path.suffix == ".py" and path.exists() else []
+        started = [each.starts() for each in running]
+        path.write_text(text)
+        for each, before in zip(running, started, strict=True):
+            # Django's reloader misses what is saved while it starts: a reader saves again.
+            for _ in range(6):
+                if each.waits_for_start(after=before, seconds=5):
+                    break
+                os.utime(path)
+            else:
+                raise AssertionError(f"{path.name} did not start the site anew")
 
     def install(self, command):
         assert command == 'pip install --quiet --pre "drf-model-pusher[server]"'
