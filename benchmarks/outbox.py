@@ -254,13 +254,10 @@ def _by_hand(count: int) -> float:
 
 def _fill(count: int) -> None:
     """Let events of 500 objects wait."""
-    from django.utils import timezone
-
     from drf_model_pusher.outbox.models import OutboxEvent
-    from drf_model_pusher.outbox.rows import row
+    from drf_model_pusher.outbox.writing import write
 
-    rows = [row(_event(number), timezone.now()) for number in range(min(count, 1_000))]
-    OutboxEvent.objects.bulk_create(rows)
+    write([_event(number) for number in range(min(count, 1_000))], "default")
     names = [field.column for field in OutboxEvent._meta.fields if field.column != "id"]
     columns = ", ".join(f'"{name}"' for name in names)
     for _ in range(count // 1_000 - 1):

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from drf_model_pusher.outbox.models import OutboxEvent
-from drf_model_pusher.outbox.rows import row
+from drf_model_pusher.outbox.writing import write
 from tests.outbox.conftest import event
 
 LIST = "/admin/drf_model_pusher_outbox/outboxevent/"
@@ -50,9 +50,9 @@ def staff(settings, db, client):
 
 
 def put(name, **values):
-    saved = row(
-        event(name, data='"payload"', subject="shop.order:1"), timezone.now() - timedelta(hours=3)
-    )
+    write([event(name, data='"payload"', subject="shop.order:1")], "default")
+    saved = OutboxEvent.objects.latest("id")
+    saved.created -= timedelta(hours=3)
     for field, value in values.items():
         setattr(saved, field, value)
     saved.save()

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
 from django.core.management import call_command
@@ -11,7 +13,7 @@ from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.outbox.delivery import OutboxDelivery
 from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent
-from drf_model_pusher.outbox.rows import COLUMNS, claimed, partition, row
+from drf_model_pusher.outbox.rows import COLUMNS, WRITTEN, claimed, partition, written
 from drf_model_pusher.providers import ConsoleProvider
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.outbox.conftest import event
@@ -39,6 +41,29 @@ class TestOutboxDelivery:
             outbox.put(*[f"e{n}" for n in range(50)])
         inserts = [query for query in queries if "INSERT" in query["sql"]]
         assert (len(inserts), len(outbox.names)) == (1, 50)
+
+    def test_more_than_a_statement_takes_are_written_all_the_same(self, outbox):
+        outbox.put(*[f"e{n}" for n in range(4_000)])
+        assert outbox.names == [f"e{n}" for n in range(4_000)]
+
+    def test_no_event_is_none(self, outbox):
+        outbox.put()
+        assert outbox.names == []
+
+    def test_what_an_event_does_not_say_is_as_the_model_says(self, outbox):
+        outbox.put("e")
+        row = outbox.rows.get()
+        for name in ("state", "due", "attempts", "refusals", "error"):
+            assert getattr(row, name) == getattr(OutboxEvent(), name), name
+        assert abs(timezone.now() - row.created) < timedelta(seconds=5)
+
+    def test_a_transaction_whose_events_could_not_be_written_is_not_committed(self, outbox):
+        """Not even if somebody catches the error."""
+        with transaction.atomic(using=outbox.alias):
+            Order.objects.using(outbox.alias).create(customer="Ada")
+            with pytest.raises(DatabaseError):
+                outbox.put("e", data=None)
+        assert Order.objects.using(outbox.alias).count() == 0
 
     def test_a_deletion_that_fails_leaves_no_event(self, outbox):
         with pytest.raises(ZeroDivisionError), held_back():
@@ -133,8 +158,8 @@ class TestRows:
         assert claimed(outbox.rows.values_list(*COLUMNS).get()).event == full
 
     def test_its_provider_is_named(self):
-        carried = row(event("e", provider=ConsoleProvider), timezone.now())
-        assert carried.provider == "drf_model_pusher.providers.console:ConsoleProvider"
+        carried = dict(zip(WRITTEN, written(event("e", provider=ConsoleProvider)), strict=True))
+        assert carried["provider"] == "drf_model_pusher.providers.console:ConsoleProvider"
 
     def test_partitions_are_the_same_for_ever_and_evenly_used(self):
         """Other processes, and later releases, must find an object's events in the same one."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS, transaction
-from django.utils import timezone
+from django.db import DEFAULT_DB_ALIAS
 
 from drf_model_pusher.delivery.base import BaseDelivery
+from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
 
@@ -51,10 +50,9 @@ class OutboxDelivery(BaseDelivery):
                 "OutboxDelivery has no table.",
                 hint='Add "drf_model_pusher.outbox" to INSTALLED_APPS, and migrate.',
             )
-        from drf_model_pusher.outbox import waking
-        from drf_model_pusher.outbox.models import OutboxEvent
-        from drf_model_pusher.outbox.rows import row
+        from drf_model_pusher.outbox.waking import wake
+        from drf_model_pusher.outbox.writing import write
 
-        now = timezone.now()
-        OutboxEvent.objects.using(using).bulk_create([row(event, now) for event in events])
-        transaction.on_commit(partial(waking.wake, using), using=using, robust=True)
+        write(events, using)
+        # Once a transaction, however often something is pushed in it.
+        after_commit(wake, [using], using=using)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
 from operator import attrgetter
@@ -14,7 +13,7 @@ from zlib import crc32
 
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent
+from drf_model_pusher.outbox.models import PARTITIONS
 from drf_model_pusher.providers import BaseProvider
 
 #: The columns that ``claimed`` reads, in its order.
@@ -22,6 +21,15 @@ COLUMNS = (
     *("id", "attempts", "refusals", "subject", "channels", "name", "data"),
     *("socket_id", "change", "conflation_key", "provider", "unsure"),
 )
+
+
+#: The columns that ``written`` fills, in its order.
+WRITTEN = (
+    *("partition", "subject", "channels", "name", "data"),
+    *("socket_id", "change", "conflation_key", "provider", "unsure"),
+)
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(kw_only=True, slots=True)
@@ -37,20 +45,19 @@ class Claimed(Waiting):
     """The ids of later rows whose effect is in this event."""
 
 
-def row(event: PusherEvent, created: datetime) -> OutboxEvent:
-    """Return the row of an event; it is not in the table yet."""
-    return OutboxEvent(
-        partition=partition(order_key(event.subject, event.channels)),
-        created=created,
-        subject=event.subject,
-        channels=json.dumps(event.channels, ensure_ascii=False),
-        name=event.name,
-        data=event.data,
-        socket_id=event.socket_id,
-        change=event.change,
-        conflation_key=event.conflation_key,
-        provider=_path(event.provider) if event.provider else "",
-        unsure=event.unsure,
+def written(event: PusherEvent) -> tuple[object, ...]:
+    """Return the values of ``WRITTEN`` for an event."""
+    return (
+        partition(order_key(event.subject, event.channels)),
+        event.subject,
+        _as_json(event.channels),
+        event.name,
+        event.data,
+        event.socket_id,
+        event.change,
+        event.conflation_key,
+        _path(event.provider) if event.provider else "",
+        event.unsure,
     )
 
 

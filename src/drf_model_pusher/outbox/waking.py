@@ -9,7 +9,7 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import Error, connections
@@ -27,18 +27,30 @@ _TEST, _AGAIN = 30.0, 1.0
 _notified: dict[str, float] = {}
 
 
-def wake(using: str) -> None:
-    """Tell relays that events were committed; called after the commit."""
-    if app_settings.DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS:
-        from drf_model_pusher.outbox.inprocess import ring
+def wake(using: Sequence[str]) -> None:
+    """Tell relays that events were committed to a database; called after the commit.
 
-        ring(using)
-        return
+    Args:
+        using: The alias, once for each time that events were written.
+    """
+    alias = using[0]
+    try:
+        if app_settings.DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS:
+            from drf_model_pusher.outbox.inprocess import ring
+
+            ring(alias)
+        elif connections[alias].vendor == "postgresql":
+            _notify(alias)
+    except Exception as error:  # noqa: BLE001 - the change is committed: its request has not failed
+        logger.warning("relay not woken error=%s", type(error).__name__)
+
+
+def _notify(alias: str) -> None:
     now = time.monotonic()
-    if connections[using].vendor == "postgresql" and now > _notified.get(using, 0.0) + _QUIET:
-        _notified[using] = now
+    if now > _notified.get(alias, 0.0) + _QUIET:
+        _notified[alias] = now
         # After the commit and not in it: there it would let commits wait for each other.
-        with connections[using].cursor() as cursor:
+        with connections[alias].cursor() as cursor:
             cursor.execute(f"NOTIFY {_CHANNEL}")
 
 
