@@ -20,10 +20,11 @@ demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE
 test: $(VENV)/test.stamp example/node_modules tests/server/clients/node_modules ## Run the tests; CHAOS=1 kills, hangs and crashes all around the outbox
 	$(BIN)/python -m $(if $(CHAOS),tests.outbox.chaos,pytest) $(ARGS)
 
-check: $(VENV)/check.stamp ## Lint, check formatting and types
+check: $(VENV)/check.stamp ## Lint, check formatting and types, those of all examples too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m typing_tests.examples
 
 wheel: $(VENV)/check.stamp ## Build the wheel and the source distribution into dist/
 	rm -rf dist

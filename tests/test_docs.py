@@ -30,11 +30,11 @@ PROJECT = {
         ]
         DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
         DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-        REST_FRAMEWORK = {}
-        MIDDLEWARE = []
+        REST_FRAMEWORK: dict[str, object] = {}
+        MIDDLEWARE: list[str] = []
         PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET = "1", "key", "secret"
     """,
-    "urls.py": "urlpatterns = []",
+    "urls.py": "urlpatterns: list[object] = []",
     "orders/__init__.py": "",
     "orders/models.py": """
         from django.db import models
@@ -50,7 +50,7 @@ PROJECT = {
         from rest_framework.serializers import ModelSerializer
         from orders.models import Order
 
-        class OrderSerializer(ModelSerializer):
+        class OrderSerializer(ModelSerializer[Order]):
             class Meta:
                 model = Order
                 fields = ["id", "customer", "state"]

@@ -125,12 +125,46 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
-class Reader:
+class Editor:
+    """Writes and changes the files of a project as a page says."""
+
+    def __init__(self, project: Path, text: str) -> None:
+        self.project, self.text = project, text
+
+    def write_all(self) -> None:
+        for step in STEP.finditer(self.text):
+            if step["kind"] == "diff":
+                self.do_diff(step["text"])
+            elif step["kind"] not in (None, "console", "text"):
+                self.write(step["text"])
+
+    def do_diff(self, text):
+        name, *lines = text.splitlines()
+        path = self.project / name.strip()
+        old, new = (
+            "\n".join(line[1:] for line in lines if line[0] in sign) for sign in (" -", " +")
+        )
+        assert path.read_text().count(old) == 1, f"{name}: {old}"
+        self.save(path, path.read_text().replace(old, new))
+
+    def write(self, text):
+        first = text.partition("\n")[0].strip("#<>!- ")
+        name, _, where = first.partition(",")
+        path = self.project / name
+        path.parent.mkdir(exist_ok=True)
+        self.save(path, (path.read_text() if where else "") + text)
+
+    def save(self, path, text):
+        path.write_text(text)
+
+
+class Reader(Editor):
     """Does what the page says, step by step; only the two ports are others."""
 
     def __init__(self, folder):
         self.site_port, self.folder = free_port(), folder
-        self.text = PAGE.read_text().replace("8000", self.site_port).replace("6001", free_port())
+        text = PAGE.read_text().replace("8000", self.site_port).replace("6001", free_port())
+        super().__init__(folder / "shop", text)
         self.env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -157,7 +191,7 @@ class Reader:
             command, _, shown = each.partition("\n")
             if re.search("pusher_server|runserver", command):
                 log = self.folder / f"{len(self.left)}.log"
-                self.left.append(Left(command, self.folder / "shop", self.env, log))
+                self.left.append(Left(command, self.project, self.env, log))
                 self.left[-1].wait_for(shown)
             elif command.startswith("pip "):
                 self.install(command)
@@ -168,22 +202,6 @@ class Reader:
     def do_text(self, text):
         """Look into the terminal of the server."""
         self.left[0].wait_for(text, within=lambda line: fits(text, line))
-
-    def do_diff(self, text):
-        name, *lines = text.splitlines()
-        path = self.folder / "shop" / name.strip()
-        old, new = (
-            "\n".join(line[1:] for line in lines if line[0] in sign) for sign in (" -", " +")
-        )
-        assert path.read_text().count(old) == 1, f"{name}: {old}"
-        self.save(path, path.read_text().replace(old, new))
-
-    def write(self, text):
-        first = text.partition("\n")[0].strip("#<>!- ")
-        name, _, where = first.partition(",")
-        path = self.folder / "shop" / name
-        path.parent.mkdir(exist_ok=True)
-        self.save(path, (path.read_text() if where else "") + text)
 
     def save(self, path, text):
         """Write a file, and let a site that runs this code start again before going on."""
@@ -206,7 +224,7 @@ class Reader:
             constraints = ROOT / "constraints.txt"
             self.terminal.type(f'pip install -q -c {constraints} "{Path(WHEEL).resolve()}[server]"')
             return
-        (packages,) = (self.folder / "shop").glob(".venv/lib/python3*/site-packages")
+        (packages,) = self.project.glob(".venv/lib/python3*/site-packages")
         folders = [path for path in site.getsitepackages() if Path(path).exists()]
         lines = [f"import site; site.addsitedir({folder!r})\n" for folder in folders]
         (packages / "installed.pth").write_text("".join(lines))

@@ -26,7 +26,7 @@ BOARD = {
 }
 
 
-def seed():
+def seed() -> None:
     """Make the board and its people, unless it has lists already."""
     if List.objects.exists():
         return

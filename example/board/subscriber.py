@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from typing import Any
 
 from drf_model_pusher.signing import sign_channel
 from websockets.sync.client import connect
@@ -14,7 +15,7 @@ class Subscriber:
     It knows the secret, and so lets itself in; a browser has to ask.
     """
 
-    def __init__(self, host, port, key, secret, channel):
+    def __init__(self, host: str, port: int, key: str, secret: str, channel: str) -> None:
         self.key, self.secret, self.channel = key, secret, channel
         # A socket of our own, since a proxy that the environment names is not for this machine.
         self._connection = connect(
@@ -22,7 +23,7 @@ class Subscriber:
             sock=socket.create_connection((host, port)),
         )
 
-    def __enter__(self):
+    def __enter__(self) -> "Subscriber":
         self._connection.__enter__()
         established = json.loads(self._wait_for("pusher:connection_established", 5)["data"])
         auth = sign_channel(
@@ -32,10 +33,10 @@ class Subscriber:
         self._wait_for("pusher_internal:subscription_succeeded", 5)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self._connection.__exit__(*error)
 
-    def receive(self, timeout):
+    def receive(self, timeout: float) -> tuple[str, Any] | None:
         """Return name and data of the channel's next event, or None when time is over."""
         deadline = time.monotonic() + timeout
         try:
@@ -49,11 +50,11 @@ class Subscriber:
         except TimeoutError:
             return None
 
-    def _send(self, event, data):
+    def _send(self, event: str, data: Any) -> None:
         self._connection.send(json.dumps({"event": event, "data": data}))
 
-    def _wait_for(self, event, timeout):
+    def _wait_for(self, event: str, timeout: float) -> dict[str, Any]:
         while True:
-            message = json.loads(self._connection.recv(timeout))
+            message: dict[str, Any] = json.loads(self._connection.recv(timeout))
             if message["event"] == event:
                 return message

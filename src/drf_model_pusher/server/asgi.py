@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from drf_model_pusher.lifespans import Application as AnyApplication
 from drf_model_pusher.lifespans import live
 from drf_model_pusher.server import sockets
 from drf_model_pusher.server.api import Api
@@ -165,7 +166,7 @@ def create_app(
     return PusherServer(apps, limits, console_token=console_token)
 
 
-def with_pusher_server(application: ASGIApp, *, console: str | None = None) -> PusherServer:
+def with_pusher_server(application: AnyApplication, *, console: str | None = None) -> PusherServer:
     """Return an ASGI application that serves Pusher's protocol and a project on one port.
 
     Sockets at ``/app/KEY`` and requests to ``/apps/ID/…`` are the server's, all else is the
@@ -203,7 +204,7 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def _is_django(application: ASGIApp) -> bool:
+def _is_django(application: AnyApplication) -> bool:
     """Say whether this is Django's own handler, which raises for a WebSocket."""
     from django.core.handlers.asgi import ASGIHandler
 

@@ -9,13 +9,15 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.crypto import get_random_string
@@ -32,7 +34,7 @@ PORTS = range(8000, 8020)
 class Command(BaseCommand):
     help = "Runs the task board, and prints what a subscriber of its channel receives."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, help="by default the first free one from 8000 on")
         parser.add_argument("--database", help="an SQLite file other than that of the settings")
         parser.add_argument(
@@ -45,7 +47,15 @@ class Command(BaseCommand):
             "--timeout", type=float, default=10, help="seconds that --once waits for its events"
         )
 
-    def handle(self, *, port, database, once, timeout, **options):
+    def handle(
+        self,
+        *,
+        port: int | None,
+        database: str | Path | None,
+        once: bool,
+        timeout: float,
+        **options: Any,
+    ) -> None:
         # Being told to stop is a clean end, whoever says so.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.ExitStack() as stack:
@@ -67,16 +77,16 @@ class Command(BaseCommand):
             stack.enter_context(serving(listener))
             credentials = (settings.PUSHER_KEY, settings.PUSHER_SECRET)
             address = (settings.PUSHER_HOST, settings.PUSHER_PORT)
-            channel = f"private-boards.{Board.objects.first().pk}"
+            channel = f"private-boards.{Board.objects.earliest('pk').pk}"
             subscriber = stack.enter_context(Subscriber(*address, *credentials, channel))
             if once:
                 self.make_three_changes(subscriber, timeout)
             else:
                 self.show_events(subscriber)
 
-    def listen(self, port, *, any_port):
+    def listen(self, port: int | None, *, any_port: bool) -> socket.socket:
         """Return a socket that listens on the port, or else on a free one."""
-        candidates = PORTS
+        candidates: Sequence[int] = PORTS
         if port is not None or any_port:
             candidates = [port or 0]
         for candidate in candidates:
@@ -88,7 +98,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"Port {candidate} is taken.")
         raise CommandError("Name a free port with --port.")
 
-    def show_events(self, subscriber):
+    def show_events(self, subscriber: Subscriber) -> None:
         """Print what arrives until the user, or the server, ends it."""
         address = self.style.SUCCESS(f"http://{HOST}:{settings.PUSHER_PORT}/")
         self.stdout.write(
@@ -104,12 +114,12 @@ class Command(BaseCommand):
                 if event:
                     self.show(*event)
 
-    def make_three_changes(self, subscriber, timeout):
+    def make_three_changes(self, subscriber: Subscriber, timeout: float) -> None:
         """Create, change and delete a card; fail unless an event of each arrives in time."""
         deadline = time.monotonic() + timeout
         missing = []
         self.identity = headers_of(User.objects.get(username=MEMBERS[0].lower()))
-        card = {"list": List.objects.first().pk, "title": "Say hello"}
+        card = {"list": List.objects.earliest("position").pk, "title": "Say hello"}
         path = "/api/cards/"
         for method, body, name in [
             ("POST", card, "card.create"),
@@ -129,7 +139,7 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"Not received within {timeout:g} s: {', '.join(missing)}.")
 
-    def call(self, method, path, body):
+    def call(self, method: str, path: str, body: Any) -> Any:
         """Call the API as any HTTP client would, and return its answer."""
         headers = {"Content-Type": "application/json", **self.identity}
         connection = http.client.HTTPConnection(HOST, settings.PUSHER_PORT, timeout=30)
@@ -142,7 +152,7 @@ class Command(BaseCommand):
         self.stdout.write(f"  {method:<6} {path:<14} {response.status} {response.reason}")
         return json.loads(content) if content else None
 
-    def show(self, name, data):
+    def show(self, name: str, data: Any) -> None:
         text = json.dumps(data, ensure_ascii=False)
         # What a client wrote must not steer the terminal.
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
@@ -150,7 +160,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def headers_of(user):
+def headers_of(user: User) -> dict[str, str]:
     """Return the headers with which a browser says that it is this user's."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
@@ -165,7 +175,7 @@ def headers_of(user):
 
 
 @contextlib.contextmanager
-def serving(listener):
+def serving(listener: socket.socket) -> Iterator[None]:
     """Serve the project on a listening socket, from a thread, inside the ``with`` block."""
     # They need the extra [server], and the settings.
     from drf_model_pusher.server.runner import create_server
