@@ -8,19 +8,30 @@ id; a push of the view's that tells of the same again is left out.
 from __future__ import annotations
 
 from asyncio import iscoroutine
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from django.db import models, transaction
+from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 
 from drf_model_pusher.lookups import same
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A push of an object that may turn out to be the view's own."""
+
+    backend: type[PusherBackend]
+    event: str
+    key: Any
+    moment: _Moment
+    push: Callable[[], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -30,11 +41,67 @@ class _Scope:
     known: bool
     """Whether the objects are known from the beginning; those that it creates are not."""
 
+    result: Callable[[], Any]
+    """What returns the objects once they are known."""
+
     own: set[Any] = field(default_factory=set)
     """The objects that the view pushes."""
 
-    waiting: list[tuple[Any, Callable[[], bool], Callable[[], None]]] = field(default_factory=list)
-    """Objects saved meanwhile, whether that still holds, and what pushes them."""
+    waiting: list[_Waiting] = field(default_factory=list)
+    """Objects saved meanwhile, in the order of their saves."""
+
+    waited: set[Any] = field(default_factory=set)
+    """The keys of all that ever waited."""
+
+    def find_own(self) -> None:
+        """Learn what the view pushes."""
+        self.own.update(map(_key, self.result()))
+
+    def is_own(self, key: Any) -> bool:
+        """Say whether the view pushes an object, as far as that is known by now."""
+        if key in self.own:
+            return True
+        result = self.result()
+        # One that is not read yet must not be now: it would stay as it was before the update.
+        if not (isinstance(result, models.QuerySet) and result._result_cache is None):
+            self.own.update(map(_key, result))
+        return key in self.own
+
+    def add(self, waiting: _Waiting) -> None:
+        """Let a push wait."""
+        self.waiting.append(waiting)
+        self.waited.add(waiting.key)
+
+    def push(self, waiting: Iterable[_Waiting]) -> None:
+        """Push what holds, and is not the view's own."""
+        for each in waiting:
+            if each.key not in self.own and each.moment.holds():
+                each.push()
+
+    def push_before(self, key: Any) -> None:
+        """Push what was saved before an object that the view is about to push."""
+        if key not in self.waited:
+            return
+        for place, each in enumerate(self.waiting):
+            if each.key == key:
+                earlier, self.waiting = self.waiting[:place], self.waiting[place:]
+                self.push(earlier)
+                return
+
+    def push_now(self, keys: Collection[Any]) -> None:
+        """Push what waits of some objects."""
+        waiting, self.waiting = self.waiting, []
+        self.waiting = [each for each in waiting if each.key not in keys]
+        self.push(each for each in waiting if each.key in keys)
+
+    def forget(self, backend: type[PusherBackend], event: str, key: Any) -> None:
+        """Forget a push that somebody else does."""
+        if key not in self.waited:
+            return
+        for each in self.waiting:
+            if (each.backend, each.event, each.key) == (backend, event, key):
+                self.waiting.remove(each)
+                return
 
 
 @dataclass(slots=True, eq=False)
@@ -43,8 +110,20 @@ class _Handled:
 
     view: Any
     scope: _Scope | None = None
-    told: set[Any] = field(default_factory=set)
-    """What observers have pushed, or the view; the other one leaves it out, once."""
+    told: dict[Any, list[_Moment]] = field(default_factory=dict)
+    """What observers have pushed, or the view, and when; the other one leaves it out, once."""
+
+    def note(self, change: Any, using: str) -> None:
+        """Note that a change is pushed; what is rolled back was never told of."""
+        moments = [each for each in self.told.get(change, ()) if each.holds()]
+        now = _Moment(using)
+        if not any(each.outlasts(now) for each in moments):
+            moments.append(now)
+        self.told[change] = moments
+
+    def was_told(self, change: Any) -> bool:
+        """Say, once, whether a change has been pushed."""
+        return any(each.holds() for each in self.told.pop(change, ()))
 
 
 _handled: ContextVar[_Handled | None] = ContextVar("handled", default=None)
@@ -109,26 +188,25 @@ def own_changes(view: Any, instances: Any, result: Callable[[], Any]) -> Iterato
     outer = _handled.get()
     handled = outer if outer is not None and outer.view is view else _Handled(view)
     token = _handled.set(handled)
-    before, scope = handled.scope, _Scope(known=instances is not None)
+    before, scope = handled.scope, _Scope(known=instances is not None, result=result)
     handled.scope = scope
     scope.own.update(map(_key, instances or ()))
     try:
         yield
     finally:
         handled.scope = before
-        scope.own.update(map(_key, result()))
+        scope.find_own()
         try:
-            for key, holds, push in scope.waiting:
-                if key not in scope.own and holds():
-                    push()
+            scope.push(scope.waiting)
         finally:
             _handled.reset(token)
 
 
-def left_to_view(instance: Any, push: Callable[[], None], using: str) -> bool:
+def left_to_view(
+    backend: type[PusherBackend], event: str, instance: Any, push: Callable[[], None], using: str
+) -> bool:
     """Say whether a view pushes an object itself, or may; if it does not after all, do it then."""
-    handled = _handled.get()
-    scope = handled.scope if handled is not None else None
+    scope = _scope()
     if scope is None:
         return False
     key = _key(instance)
@@ -136,7 +214,7 @@ def left_to_view(instance: Any, push: Callable[[], None], using: str) -> bool:
         return True
     if scope.known:
         return False
-    scope.waiting.append((key, _holds(using), push))
+    scope.add(_Waiting(backend, event, key, _Moment(using), push))
     return True
 
 
@@ -152,36 +230,75 @@ def tell(backend: PusherBackend, event: str, instance: Any, *, view: Any = None)
     handled = _handled.get()
     if handled is None or (view is not None and handled.view is not view):
         return True
-    if view is not None and handled.scope is not None:
-        return True  # what observers see of its own changes they leave to it
-    change = (type(backend), event, _key(instance))
-    if (view is None, *change) in handled.told:
-        handled.told.discard((view is None, *change))
+    key = _key(instance)
+    if view is not None and (scope := handled.scope) is not None:
+        own = scope.is_own(key)
+        scope.push_before(key)
+        scope.forget(type(backend), event, key)
+        if own:
+            return True  # what observers see of its own changes they leave to it
+    change = (type(backend), event, key)
+    if handled.was_told((view is None, *change)):
         return False
     # A save is told of before the view's push, a deletion after it.
     if (view is None) == (event != "delete"):
-        handled.told.add((view is not None, *change))
+        handled.note((view is not None, *change), _alias(instance))
     return True
 
 
 def release(instance: Any) -> None:
     """Push what waits of an object that is about to be deleted, while it is there."""
-    handled = _handled.get()
-    scope = handled.scope if handled is not None else None
-    if scope is None or not scope.waiting:
-        return
-    key, waiting = _key(instance), scope.waiting
-    scope.waiting = [each for each in waiting if each[0] != key]
-    for waiting_key, holds, push in waiting:
-        if waiting_key == key and holds():
-            push()
+    scope = _scope()
+    if scope is not None and scope.waiting:
+        scope.push_now({_key(instance)})
+
+
+def release_keys(model: type[models.Model], keys: Collection[Any], using: str) -> None:
+    """Push what waits of objects before something else is told of them."""
+    scope = _scope()
+    if scope is not None and scope.waiting:
+        to_python = model._meta.pk.to_python
+        scope.push_now({(model._meta.concrete_model, to_python(key), using) for key in keys})
 
 
 def owns(instance: Any) -> bool:
     """Say whether the view that is at work pushes this object itself."""
-    handled = _handled.get()
-    scope = handled.scope if handled is not None else None
+    scope = _scope()
     return scope is not None and _key(instance) in scope.own
+
+
+def _scope() -> _Scope | None:
+    handled = _handled.get()
+    return None if handled is None else handled.scope
+
+
+class _Moment:
+    """A point in a transaction, and whether it has not been rolled back to before it."""
+
+    __slots__ = ("_committed", "_connection", "_marker", "_savepoints")
+
+    def __init__(self, using: str) -> None:
+        connection = transaction.get_connection(using)
+        self._connection = connection
+        self._committed: list[bool] = []
+        self._savepoints: frozenset[Any] = frozenset(connection.savepoint_ids)
+        if not connection.in_atomic_block:
+            self._committed.append(True)
+            return
+        marker = _Marker(self._committed)
+        connection.on_commit(marker)
+        # Django alone holds it, and drops it with its savepoint.
+        self._marker = ref(marker)
+
+    def holds(self) -> bool:
+        """Say whether it is committed, or may be still."""
+        if self._committed:
+            return True
+        return self._marker() is not None and not self._connection.needs_rollback
+
+    def outlasts(self, other: _Moment) -> bool:
+        """Say whether it holds for as long as a later one does, at least."""
+        return bool(self._committed) or self._savepoints <= other._savepoints
 
 
 class _Marker:
@@ -196,21 +313,14 @@ class _Marker:
         self.committed.append(True)
 
 
-def _holds(using: str) -> Callable[[], bool]:
-    """Return what says whether the savepoint of this moment has not been rolled back."""
-    connection = transaction.get_connection(using)
-    if not connection.in_atomic_block:
-        return lambda: True
-    committed: list[bool] = []
-    marker = _Marker(committed)
-    connection.on_commit(marker)
-    # Django alone holds it, and drops it with its savepoint.
-    alive = ref(marker)
-    del marker
-    return lambda: bool(committed) or (alive() is not None and not connection.needs_rollback)
-
-
 def _key(instance: Any) -> Any:
     if not isinstance(instance, models.Model):
         return id(instance)
-    return instance._meta.concrete_model, instance.pk
+    return instance._meta.concrete_model, instance.pk, _alias(instance)
+
+
+def _alias(instance: Any) -> str:
+    """Return the database that an object is written to."""
+    if not isinstance(instance, models.Model):
+        return DEFAULT_DB_ALIAS
+    return router.db_for_write(type(instance), instance=instance)

@@ -110,7 +110,7 @@ def _before_save(
     # A receiver may save the object again: the one that is done first was begun last.
     olds = vars(instance._state).setdefault(_OLD, [])
     olds.append(None)
-    if instance._state.adding or instance.pk is None or handling.owns(instance):
+    if _is_inserted(instance) or handling.owns(instance):
         return
     if any(
         _needs_old(backend, update_fields)
@@ -118,6 +118,17 @@ def _before_save(
         if not _is_silent(backend)
     ):
         olds[-1] = sender._base_manager.using(using).filter(pk=instance.pk).first()
+
+
+def _is_inserted(instance: Model) -> bool:
+    """Say whether a save inserts for sure; with a key of one's own it may update a row."""
+    fields = instance._meta.pk_fields
+    if any(getattr(instance, field.attname) is None for field in fields):
+        return True
+    # As Django decides.
+    return instance._state.adding and all(
+        field.has_default() or field.has_db_default() for field in fields
+    )
 
 
 def _needs_old(backend: type[PusherBackend], update_fields: Collection[str] | None) -> bool:
@@ -145,7 +156,8 @@ def _after_save(
             continue
         told, was = (instance, old) if parent is None else (_as(parent, instance), _as(parent, old))
         push = partial(_push_saved, backend, event, told, was, using, update_fields)
-        if parent is not None or not handling.left_to_view(instance, push, using):
+        left = parent is None and handling.left_to_view(backend, event, instance, push, using)
+        if not left:
             push()
 
 
@@ -237,7 +249,7 @@ def _on_relation(
             push(keys)
         if not reverse:
             push_own = partial(push, {instance.pk})
-            if not handling.left_to_view(instance, push_own, using):
+            if not handling.left_to_view(backend_class, "update", instance, push_own, using):
                 push_own()
 
 

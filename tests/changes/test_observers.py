@@ -15,6 +15,7 @@ from drf_model_pusher.registry import registry
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.depot.models import Customer, ExpressParcel, Item, OldParcel, Parcel, Seat, Tag
 from tests.depot.serializers import ParcelSerializer
+from tests.drf_features.models import Ticket
 from tests.views import call
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -264,6 +265,32 @@ class TestMoves:
             f"c{second.pk}: parcel.create",
         ]
 
+    def test_of_an_object_that_was_never_loaded(self, declare, told, parcel):
+        declare(observe=True, channels=["c{customer_id}"])
+        first, second = parcel.customer, Customer.objects.create(slug="bo")
+        Parcel(pk=parcel.pk, customer=second).save()
+        assert told() == [f"c{first.pk}: parcel.delete", f"c{second.pk}: parcel.create"]
+
+    def test_cost_no_query_for_creations_whose_key_the_database_makes(
+        self, declare, memory, customer
+    ):
+        declare(observe={"create", "update"}, channels=["c{customer_id}"])
+        with CaptureQueriesContext(connection) as queries:
+            Parcel.objects.create(customer=customer)
+        assert len(queries) == 1
+
+    def test_cost_no_query_for_creations_with_a_default_key(self, declare, memory):
+        class TicketSerializer(serializers.ModelSerializer):
+            class Meta:
+                model = Ticket
+                fields = ["id", "text"]
+
+        declare(observe=True, serializer_class=TicketSerializer, channels=["{text}"])
+        with CaptureQueriesContext(connection) as queries:
+            Ticket.objects.create(text="a")
+        assert [event.name for event in memory] == ["ticket.create"]
+        assert len(queries) == 1
+
     def test_cost_no_query_where_channels_cannot_change(self, declare, parcel):
         declare(observe={"update"}, channels=["all", "parcels.{pk}"])
         with CaptureQueriesContext(connection) as queries:
@@ -370,6 +397,82 @@ class TestInsideAView:
         call(View, "partial_update", {"state": "sent"}, pk=parcel.pk)
         call(View, "destroy", pk=parcel.pk)
         assert seen() == [("parcel.update", None), ("parcel.delete", None)]
+
+    def test_pushed_by_hand_after_a_save_that_was_rolled_back_is_pushed(
+        self, declare, seen, parcel
+    ):
+        class View(ParcelViewSet):
+            def perform_update(self, serializer):
+                with pytest.raises(ZeroDivisionError), transaction.atomic():
+                    serializer.instance.save()
+                    raise ZeroDivisionError
+                Parcel._base_manager.update(state="sent")
+                self.push_change("update", serializer.instance)
+
+        declare(observe=True)
+        with transaction.atomic():
+            call(View, "partial_update", {}, pk=parcel.pk)
+        call(View, "partial_update", {}, pk=parcel.pk)
+        assert seen() == [("parcel.update", None)] * 2
+
+    def test_pushed_by_hand_it_is_once_though_a_later_save_was_rolled_back(
+        self, declare, seen, parcel
+    ):
+        class View(ParcelViewSet):
+            def perform_update(self, serializer):
+                serializer.save()
+                with pytest.raises(ZeroDivisionError), transaction.atomic():
+                    serializer.instance.save()
+                    raise ZeroDivisionError
+                self.push_change("update", serializer.instance)
+
+        declare(observe=True)
+        with transaction.atomic():
+            call(View, "partial_update", {}, pk=parcel.pk)
+        call(View, "partial_update", {}, pk=parcel.pk)
+        assert seen() == [("parcel.update", None)] * 2
+
+    def test_deleted_after_a_deletion_that_was_rolled_back_is_pushed(self, declare, seen, parcel):
+        class View(ParcelViewSet):
+            def perform_destroy(self, instance):
+                with pytest.raises(ZeroDivisionError), transaction.atomic():
+                    self.push_change("delete", instance, pre_destroy=True)
+                    raise ZeroDivisionError
+                instance.delete()
+
+        declare(observe=True)
+        call(View, "destroy", pk=parcel.pk)
+        assert seen() == [("parcel.delete", None)]
+
+    def test_of_a_line_too(self, declare, declare_items, seen, parcel):
+        class WithLine(ParcelSerializer):
+            def save(self, **kwargs):
+                parcel = super().save(**kwargs)
+                item = Item.objects.create(parcel=parcel, text="tea")
+                self.context["view"].push_change("create", item)
+                return parcel
+
+        declare_items(observe=True)
+        data = {"customer": parcel.customer_id}
+        call(ParcelViewSet, "create", data, serializer_class=WithLine)
+        call(ParcelViewSet, "update", data, pk=parcel.pk, serializer_class=WithLine)
+        assert seen() == [("item.create", None)] * 2
+
+    def test_an_object_of_another_database_with_its_key_is_another(self, declare, seen, parcel):
+        class View(ParcelViewSet):
+            def perform_update(self, serializer):
+                super().perform_update(serializer)
+
+        class Copied(ParcelSerializer):
+            def update(self, instance, validated_data):
+                parcel = super().update(instance, validated_data)
+                customer = Customer.objects.using("other").create(slug="bo")
+                Parcel(pk=parcel.pk, customer=customer, state="copied").save(using="other")
+                return parcel
+
+        declare(observe=True)
+        call(View, "partial_update", {}, pk=parcel.pk, serializer_class=Copied)
+        assert seen() == [("parcel.create", None), ("parcel.update", None)]
 
     def test_an_action_that_saves_leaves_out_its_writer(self, declare, seen, parcel):
         class View(ParcelViewSet):
