@@ -191,13 +191,13 @@ class PusherBackend(ChangeRules):
             event = self.resolve_event(event, instance)
             if self.should_push(event, instance):
                 using = self.using or _alias(instance, pre_destroy=pre_destroy)
-                if self.touches:
-                    refetching.touch(self, instance, ignore=ignore, using=using)
                 if self.reads_again():
                     refetching.push(self, event, instance, ignore=ignore, using=using)
                 else:
                     events = compose(self, event, instance, ignore=ignore, using=using)
                     push_events(events, using=using)
+                    if self.touches:
+                        refetching.touch(self, instance, ignore=ignore, using=using)
 
     @only_in_sync_code
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
@@ -45,20 +45,31 @@ def push_keys(
     ignore: bool = True,
     before: Mapping[Any, Before] | None = None,
     changed_fields: frozenset[str] | None = None,
+    touched: Sequence[Change] = (),
 ) -> None:
-    """Push a change of objects that are named by their primary keys, once it is committed."""
+    """Push a change of objects that are named by their primary keys, once it is committed.
+
+    Args:
+        backend: The backend that says how the change looks.
+        event: ``create``, ``update``, ``delete`` or a verb of one's own.
+        keys: The primary keys.
+        using: The alias of the database.
+        ignore: Whether to leave out the connection whose id the request carries.
+        before: Where objects were heard of before an update, by their keys.
+        changed_fields: What an update has changed, if that is known.
+        touched: Updates of parents that the objects may have left.
+    """
     if keys:
-        add(
-            Change(
-                backend=backend,
-                event=event,
-                keys=keys,
-                using=using,
-                ignore=ignore,
-                before=before or {},
-                changed_fields=changed_fields,
-            )
+        change = Change(
+            backend=backend,
+            event=event,
+            keys=keys,
+            using=using,
+            ignore=ignore,
+            before=before or {},
+            changed_fields=changed_fields,
         )
+        add([change, *touched])
 
 
 def _push_deletions(
@@ -66,14 +77,14 @@ def _push_deletions(
 ) -> None:
     """Render objects while they are there; above the limit only their channels are kept."""
     gone: list[Change] = []
+    touched: list[Change] = []
     channels: dict[str, None] = {}
     count, limit = 0, backend.bulk_limit
     for instance in _stream(backend, instances, using):
         resolved = backend.resolve_event(event, instance)
         if not backend.should_push(resolved, instance):
             continue
-        for parent in parents_of(backend, instance, ignore=ignore, using=using):
-            add(parent)
+        touched += parents_of(backend, instance, ignore=ignore, using=using)
         count += 1
         if limit is not None:
             channels |= dict.fromkeys(backend.full_names(instance))
@@ -85,10 +96,10 @@ def _push_deletions(
     if limit is not None and count > limit:
         push_events(invalidation(backend, channels, ignore=ignore), using=using)
     elif backend.reads_again():
-        for change in gone:
-            add(change)
+        add(gone)
     else:
         push_events([event for change in gone for event in change.events or ()], using=using)
+    add(touched)
 
 
 def _stream(backend: PusherBackend, instances: Any, using: str) -> Iterator[Any]:

@@ -119,9 +119,14 @@ def _kept(channels: Sequence[str], keep: Callable[[str], bool] | None) -> Sequen
 def _subject(instance: Any) -> str | None:
     if not isinstance(instance, models.Model):
         return None
-    # An object is one, by whatever proxy of its model it was changed.
-    concrete = cast("type[models.Model]", instance._meta.concrete_model)
-    return f"{concrete._meta.label_lower}:{instance.pk}"
+    return subject_of(type(instance), instance.pk)
+
+
+def subject_of(model: type[models.Model], key: Any) -> str:
+    """Return what names an object to those who carry its events."""
+    # It is one, by whatever proxy of its model it was changed.
+    concrete = cast("type[models.Model]", model._meta.concrete_model)
+    return f"{concrete._meta.label_lower}:{key}"
 
 
 def _conflation_key(backend: PusherBackend, subject: str | None, using: str | None) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from drf_model_pusher.composing import socket_id_of
+from drf_model_pusher.composing import socket_id_of, subject_of
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.moves import Before
 from drf_model_pusher.suppressing import silent_backends
@@ -51,6 +51,10 @@ class Change:
     """The backends that push nothing of what this touches."""
 
 
+Told: TypeAlias = "tuple[Any, Change] | PusherEvent"
+"""What is to be told: the key of an object with its change, or an event that is made already."""
+
+
 def gone_change(
     backend: PusherBackend, event: str, instance: Any, events: Sequence[PusherEvent], *, using: str
 ) -> Change:
@@ -59,32 +63,67 @@ def gone_change(
     return Change(backend=backend, event=event, keys=[key], using=using, events=events)
 
 
-def net(changes: Sequence[Change]) -> dict[type[PusherBackend], list[tuple[Any, Change]]]:
-    """Return keys of objects with what is to be told of each, by backend, in order.
+def net(changes: Sequence[Change | PusherEvent]) -> list[Told]:
+    """Return what is to be told, in the order of the changes.
 
-    Several updates are one, a creation stays one, a deletion is all that counts; what was created
-    and deleted again was never there. Verbs of one's own stay as they are.
+    Several updates of an object through one backend are one, a creation stays one, a deletion is
+    all that counts; what was created and deleted again was never there. Each stands where the first
+    of them did. Verbs of one's own stay as they are.
     """
-    groups: dict[type[PusherBackend], dict[Any, tuple[Any, Change]]] = {}
+    left = _Net()
     for change in changes:
-        group = groups.setdefault(type(change.backend), {})
+        if isinstance(change, PusherEvent):
+            left.put_event(change)
+            continue
         to_python = change.backend.model._meta.pk.to_python
         for key in change.keys:
-            _put(group, to_python(key), change)
-    return {backend: list(group.values()) for backend, group in groups.items()}
+            left.put(to_python(key), change)
+    return [each for each in left.told if each is not None]
 
 
-def _put(group: dict[Any, tuple[Any, Change]], key: Any, change: Change) -> None:
-    if change.event not in _KINDS:
-        group[object()] = (key, change)
-    elif change.event == "delete":
-        _, earlier = group.pop(key, (key, None))
-        if earlier is None or earlier.event != "create":
-            group[object()] = (key, change)
-    elif key in group:
-        group[key] = (key, _merged(group[key][1], change, key))
-    else:
-        group[key] = (key, change)
+class _Net:
+    """What is left so far."""
+
+    def __init__(self) -> None:
+        self.told: list[Told | None] = []
+        # Where the change of an object, or the last event about it, stands.
+        self._changes: dict[tuple[type[PusherBackend], Any], int] = {}
+        self._events: dict[str | None, int] = {}
+
+    def put_event(self, event: PusherEvent) -> None:
+        self._events[event.subject] = len(self.told)
+        self.told.append(event)
+
+    def put(self, key: Any, change: Change) -> None:
+        name = (type(change.backend), key)
+        earlier = self._earlier(name, change)
+        if change.event not in _KINDS or key is None:
+            self.told.append((key, change))
+        elif change.event == "delete":
+            if earlier is not None:
+                self.told[self._changes.pop(name)] = None
+            if earlier is None or earlier.event != "create":
+                self.told.append((key, change))
+        elif earlier is not None:
+            self.told[self._changes[name]] = (key, _merged(earlier, change, key))
+        else:
+            self._changes[name] = len(self.told)
+            self.told.append((key, change))
+
+    def _earlier(self, name: tuple[type[PusherBackend], Any], change: Change) -> Change | None:
+        """Return what is left of the object's earlier changes, to be one with this."""
+        place = self._changes.get(name)
+        if place is None:
+            return None
+        backend, told = change.backend, self.told[place]
+        if not isinstance(told, tuple):
+            return None
+        if not backend.reads_again():
+            # An event that was made between them is older than what will be read.
+            event = self._events.get(subject_of(backend.model, name[1]))
+            if event is not None and event > place:
+                return None
+        return told[1]
 
 
 def _merged(first: Change, later: Change, key: Any) -> Change:
@@ -94,6 +133,8 @@ def _merged(first: Change, later: Change, key: Any) -> Change:
     writers = {socket_id_of(each.backend, ignore=each.ignore) for each in (first, later)}
     return replace(
         first,
+        # Something may have touched an object before it was told of as created.
+        event="create" if "create" in (first.event, later.event) else first.event,
         keys=[key],
         # What two connections wrote is news to both.
         ignore=first.ignore and len(writers) == 1,

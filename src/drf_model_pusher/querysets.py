@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import models
+from django.db import models, transaction
 
 from drf_model_pusher import bulk, handling
 from drf_model_pusher.changed import field_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import held_back
 from drf_model_pusher.moves import Before
+from drf_model_pusher.netting import Change
 from drf_model_pusher.pushing import wrong_settings_logged
-from drf_model_pusher.refetching import add, batches, read
+from drf_model_pusher.refetching import batches, read
 from drf_model_pusher.registry import registry
 from drf_model_pusher.suppressing import is_suppressed
 from drf_model_pusher.touching import parents_of
@@ -70,18 +71,18 @@ class PushingQuerySet(models.QuerySet[_Model]):
         objs, fields = list(objs), list(fields)
         with _pushing(self) as backends:
             keys = [each.pk for each in objs]
-            before = self._before(backends, keys, fields)
+            before, touched = self._before(backends, keys, fields)
             count = super().bulk_update(objs, fields, batch_size)
-            self._push(backends, "update", keys, before, fields)
+            self._push(backends, "update", keys, before, fields, touched)
         return count
 
     def update(self, **kwargs: Any) -> int:
         """Update, and push ``update`` of the objects that were selected just before."""
         with _pushing(self) as backends:
             keys = self._keys() if backends else []
-            before = self._before(backends, keys, kwargs)
+            before, touched = self._before(backends, keys, kwargs)
             count = super().update(**kwargs)
-            self._push(backends, "update", keys, before, kwargs)
+            self._push(backends, "update", keys, before, kwargs, touched)
         return count
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks it
@@ -106,21 +107,21 @@ class PushingQuerySet(models.QuerySet[_Model]):
 
     def _before(
         self, backends: Collection[PusherBackend], keys: list[Any], fields: Iterable[str]
-    ) -> dict[PusherBackend, dict[Any, Before]]:
-        """Return where objects are heard of before; touch the parents that they may leave."""
+    ) -> tuple[dict[PusherBackend, dict[Any, Before]], dict[PusherBackend, list[Change]]]:
+        """Return where objects are heard of before, and updates of parents that they may leave."""
         fields = list(fields)
         before: dict[PusherBackend, dict[Any, Before]] = {}
+        touched: dict[PusherBackend, list[Change]] = {}
         for backend in backends:
             if not (backend.depends_on(fields) or backend.touches):
                 continue
-            found = before[backend] = {}
+            found, parents = before.setdefault(backend, {}), touched.setdefault(backend, [])
             for batch in batches(keys):
                 for key, instance in read(backend, batch, self.db).items():
                     if (was := backend.channels_before(instance)) is not None:
                         found[key] = was
-                    for parent in parents_of(backend, instance, ignore=True, using=self.db):
-                        add(parent)
-        return before
+                    parents += parents_of(backend, instance, ignore=True, using=self.db)
+        return before, touched
 
     def _push(
         self,
@@ -129,6 +130,7 @@ class PushingQuerySet(models.QuerySet[_Model]):
         keys: list[Any],
         before: dict[PusherBackend, dict[Any, Before]] | None = None,
         fields: Iterable[str] | None = None,
+        touched: dict[PusherBackend, list[Change]] | None = None,
     ) -> None:
         changed = None if fields is None else field_names(self.model, list(fields))
         for backend in backends:
@@ -139,6 +141,7 @@ class PushingQuerySet(models.QuerySet[_Model]):
                 using=self.db,
                 before=(before or {}).get(backend),
                 changed_fields=changed,
+                touched=(touched or {}).get(backend, ()),
             )
 
     def _known(self, created: list[_Model], backends: Collection[PusherBackend]) -> list[Any]:
@@ -163,7 +166,8 @@ def _pushing(
         return
     token = _under_way.set(made_of_others)
     try:
-        with held_back():
+        # What is written and what is told of it belong together, whatever the delivery.
+        with transaction.atomic(queryset.db, savepoint=False), held_back():
             yield backends
     finally:
         _under_way.reset(token)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models, router, transaction
 
@@ -21,9 +22,10 @@ from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.base import postponed
 from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.netting import Change, gone_change, net
+from drf_model_pusher.netting import Change, Told, gone_change, net
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import make_event, push_events, wrong_settings_logged
+from drf_model_pusher.registry import registry
 from drf_model_pusher.touching import parents_of
 
 if TYPE_CHECKING:
@@ -34,32 +36,36 @@ logger = logging.getLogger("drf_model_pusher")
 BATCH = 400
 """Objects that are read by one query: SQLite takes 999 values, and a key may have two."""
 
-_Entry = tuple[Any, Change]
+_Entry: TypeAlias = "tuple[Any, Change]"
 
 
-def add(change: Change) -> None:
-    """Tell of a change once the current transaction is committed; outside of one at once."""
-    if postponed(partial(add, change)):
+def add(changes: Sequence[Change]) -> None:
+    """Tell of changes in one database once its transaction is committed; outside of one at once."""
+    if not changes or postponed(partial(add, changes)):
         return
     with wrong_settings_logged:
-        in_transaction = transaction.get_connection(change.using).in_atomic_block
-        if in_transaction and not get_delivery().writes_in_transaction():
-            after_commit(_settle_later, [change], using=change.using)
+        using, delivery = changes[0].using, get_delivery()
+        if transaction.get_connection(using).in_atomic_block and (
+            not delivery.writes_in_transaction()
+        ):
+            after_commit(_settle_later, changes, using=using, instead_of=delivery.send)
         else:
-            _settle([change])
+            _Settlement(using).settle(changes)
 
 
 def push(
     backend: PusherBackend, event: str, instance: Any, *, ignore: bool, using: str | None
 ) -> None:
-    """Push a change of an object that is read again; a deletion, or one of no object, as it is."""
+    """Push a change of an object that is read again, and the updates of its parents.
+
+    A deletion, or a change of no object, is pushed as it is now.
+    """
     using = using or router.db_for_write(backend.model)
     if event == "delete" or not isinstance(instance, models.Model):
         events = compose(backend, event, instance, ignore=ignore, using=using)
-        add(gone_change(backend, event, instance, events, using=using))
-        return
-    add(
-        Change(
+        change = gone_change(backend, event, instance, events, using=using)
+    else:
+        change = Change(
             backend=backend,
             event=event,
             keys=[instance.pk],
@@ -69,15 +75,19 @@ def push(
             before={instance.pk: backend.before} if backend.before is not None else {},
             changed_fields=backend.changed_fields,
         )
-    )
+    add([change, *_parents(backend, instance, ignore=ignore, using=using)])
 
 
 def touch(backend: PusherBackend, instance: Any, *, ignore: bool, using: str | None) -> None:
     """Push that the parents of an object are updated."""
-    if isinstance(instance, models.Model):
-        using = using or router.db_for_write(backend.model)
-        for parent in parents_of(backend, instance, ignore=ignore, using=using):
-            add(parent)
+    using = using or router.db_for_write(backend.model)
+    add(_parents(backend, instance, ignore=ignore, using=using))
+
+
+def _parents(backend: PusherBackend, instance: Any, *, ignore: bool, using: str) -> list[Change]:
+    if not isinstance(instance, models.Model):
+        return []
+    return list(parents_of(backend, instance, ignore=ignore, using=using))
 
 
 def read(backend: PusherBackend, keys: Collection[Any], using: str) -> dict[Any, Any]:
@@ -112,79 +122,128 @@ def batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
-def _settle_later(changes: Sequence[Change]) -> None:
+def _settle_later(changes: Sequence[Change | PusherEvent]) -> None:
     """Settle after a commit: an error would keep the project's own hooks from running."""
     try:
         with wrong_settings_logged:
-            _settle(changes)
+            using = next(each.using for each in changes if isinstance(each, Change))
+            _Settlement(using, after_commit=True).settle(changes)
     except Exception:
         logger.exception("changes not pushed reason=error changes=%d", len(changes))
 
 
-def _settle(changes: Sequence[Change]) -> None:
-    touched: list[Change] = []
-    for entries in net(changes).values():
-        if entries:
-            _push(entries, touched)
-    if touched:
-        _settle(touched)
+class _Settlement:
+    """Tells of changes that are made: reads, composes and pushes them, some at a time, in order.
 
+    Args:
+        using: The alias of the database.
+        after_commit: Whether nobody waits for it: an error of a backend is logged, and keeps no
+            other backend's changes from being told.
+    """
 
-def _push(entries: Sequence[_Entry], touched: list[Change]) -> None:
-    """Push what one backend tells of a transaction."""
-    change = entries[0][1]
-    limit = change.backend.bulk_limit
-    if limit is not None and sum(each.events is None for _, each in entries) > limit:
-        gone = [event for _, each in entries for event in each.events or ()]
-        push_events([*gone, *_invalidate(entries, touched)], using=change.using)
-        return
-    for batch in batches(entries):
-        push_events(list(_compose(batch, touched)), using=change.using)
+    def __init__(self, using: str, *, after_commit: bool = False) -> None:
+        self._using = using
+        self._after_commit = after_commit
+        self._events: list[PusherEvent] = []
+        self._touched: list[Change] = []
+        # Objects that others touch, of which is told: they are once.
+        self._told: set[tuple[type[PusherBackend], Any]] = set()
 
+    def settle(self, changes: Sequence[Change | PusherEvent]) -> None:
+        """Tell of changes, then of the objects that they touch, and so on."""
+        while changes:
+            self._touched = []
+            self._tell([each for each in net(changes) if not self._is_told(each)])
+            changes = self._touched
+        self._push()
 
-def _compose(batch: Sequence[_Entry], touched: list[Change]) -> Iterator[PusherEvent]:
-    for change, event, instance in _told(batch, touched):
-        if change.events is not None:
-            yield from change.events
-        else:
-            yield from compose(
-                change.backend, event, instance, ignore=change.ignore, using=change.using
-            )
+    def _is_told(self, told: Told) -> bool:
+        return isinstance(told, tuple) and (type(told[1].backend), told[0]) in self._told
 
+    def _tell(self, told: Sequence[Told]) -> None:
+        groups: dict[type[PusherBackend], list[_Entry]] = {}
+        for each in told:
+            if isinstance(each, tuple) and each[1].events is None:
+                groups.setdefault(type(each[1].backend), []).append(each)
+        # Each goes along with the changes of its backend, reading as many as a query takes.
+        made = {backend: self._compose(group) for backend, group in groups.items()}
+        for each in told:
+            if isinstance(each, PusherEvent):
+                self._events.append(each)
+            elif each[1].events is not None:
+                self._events += each[1].events
+            else:
+                backend = type(each[1].backend)
+                self._events += self._next(made[backend], backend)
+            if len(self._events) >= BATCH:
+                self._push()
 
-def _invalidate(entries: Sequence[_Entry], touched: list[Change]) -> list[PusherEvent]:
-    channels: dict[str, None] = {}
-    for batch in batches([(key, each) for key, each in entries if each.events is None]):
-        for change, _, instance in _told(batch, touched):
-            backend = change.backend
-            channels |= dict.fromkeys(backend.full_names(instance))
-            if backend.before is not None:
-                channels |= dict.fromkeys(backend.before.channels)
-    first = entries[0][1]
-    writers = {socket_id_of(each.backend, ignore=each.ignore) for _, each in entries}
-    return invalidation(first.backend, channels, ignore=first.ignore and len(writers) == 1)
+    def _next(
+        self, made: Iterator[Sequence[PusherEvent]], backend: type[PusherBackend]
+    ) -> Sequence[PusherEvent]:
+        if not self._after_commit:
+            return next(made, ())
+        try:
+            with wrong_settings_logged:
+                return next(made, ())
+        except Exception:
+            logger.exception("changes not pushed reason=error backend=%s", backend.__qualname__)
+        return ()
 
+    def _push(self) -> None:
+        events, self._events = self._events, []
+        push_events(events, using=self._using)
 
-def _told(batch: Sequence[_Entry], touched: list[Change]) -> Iterator[tuple[Change, str, Any]]:
-    """Go through what is to be told of objects that are still there."""
-    first = batch[0][1]
-    found = read(first.backend, [k for k, each in batch if each.events is None], first.using)
-    for key, change in batch:
-        backend, event, instance = change.backend, change.event, found.get(key)
-        if change.events is not None:
-            yield change, event, None
-        elif instance is not None:
-            backend.before = change.before.get(key)
-            backend.changed_fields = change.changed_fields
-            if not change.asked:
-                event = backend.resolve_event(event, instance)
-                if not backend.should_push(event, instance):
-                    continue
-                touched += parents_of(
-                    backend,
-                    instance,
-                    ignore=change.ignore,
-                    using=change.using,
-                    silent=change.silent,
+    def _compose(self, group: Sequence[_Entry]) -> Iterator[Sequence[PusherEvent]]:
+        """Go through what one backend tells of its objects, one after the other."""
+        limit = group[0][1].backend.bulk_limit
+        if limit is not None and len(group) > limit:
+            yield from repeat((), len(group) - 1)
+            yield self._invalidate(group)
+            return
+        for change, event, instance in self._found(group):
+            if instance is None:
+                yield ()
+            else:
+                yield compose(
+                    change.backend, event, instance, ignore=change.ignore, using=change.using
                 )
-            yield change, event, instance
+
+    def _invalidate(self, group: Sequence[_Entry]) -> list[PusherEvent]:
+        channels: dict[str, None] = {}
+        for change, _, instance in self._found(group):
+            if instance is None:
+                continue
+            channels |= dict.fromkeys(change.backend.full_names(instance))
+            if change.backend.before is not None:
+                channels |= dict.fromkeys(change.backend.before.channels)
+        first = group[0][1]
+        writers = {socket_id_of(each.backend, ignore=each.ignore) for _, each in group}
+        return invalidation(first.backend, channels, ignore=first.ignore and len(writers) == 1)
+
+    def _found(self, group: Sequence[_Entry]) -> Iterator[tuple[Change, str, Any]]:
+        """Go through the objects; None for one that is gone, or of which nothing is told."""
+        touched = registry.is_touched(group[0][1].backend.model)
+        for batch in batches(group):
+            found = read(batch[0][1].backend, [key for key, _ in batch], self._using)
+            for key, change in batch:
+                backend, event, instance = change.backend, change.event, found.get(key)
+                if instance is not None:
+                    backend.before = change.before.get(key)
+                    backend.changed_fields = change.changed_fields
+                    if not change.asked:
+                        event, instance = self._asked(change, instance)
+                if instance is not None and touched:
+                    self._told.add((type(backend), key))
+                yield change, event, instance
+
+    def _asked(self, change: Change, instance: Any) -> tuple[str, Any]:
+        """Ask the backend of a change what it is, and whether it counts."""
+        backend = change.backend
+        event = backend.resolve_event(change.event, instance)
+        if not backend.should_push(event, instance):
+            return event, None
+        self._touched += parents_of(
+            backend, instance, ignore=change.ignore, using=change.using, silent=change.silent
+        )
+        return event, instance

@@ -45,6 +45,8 @@ def parents_of(
             values = [getattr(instance, field.attname)]
         keys = {_key(field, value, path, using) for value in values if value is not None}
         if keys := keys - {None}:
+            # Of one that was saved just before it is told first.
+            handling.release_keys(model, keys, using)
             for parent in registry.backends_for(model):
                 if issubclass(parent, silent):
                     continue

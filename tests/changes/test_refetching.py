@@ -1,5 +1,7 @@
 """Push equals GET: objects are read again once they are committed; parents are told of once."""
 
+from contextlib import nullcontext
+
 import pytest
 from django.db import connection, transaction
 from django.db.models import Count
@@ -9,8 +11,8 @@ from rest_framework import serializers, viewsets
 from drf_model_pusher.delivery import BaseDelivery
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.views import ModelPusherViewMixin
-from tests.depot.models import Item, Parcel
-from tests.depot.serializers import ItemSerializer
+from tests.depot.models import Folder, Item, Parcel
+from tests.depot.serializers import CustomerSerializer, FolderSerializer, ItemSerializer
 from tests.views import call
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,6 +29,12 @@ class CountedSerializer(serializers.ModelSerializer):
 class ParcelViewSet(ModelPusherViewMixin, viewsets.ModelViewSet):
     queryset = Parcel.objects.annotate(count=Count("items"))
     serializer_class = CountedSerializer
+
+
+def nest(declare, **attributes):
+    """Let folders touch those that they are in."""
+    attributes = {"channels": ["folders"], "touches": ["inside"]} | attributes
+    return declare(serializer_class=FolderSerializer, **attributes)
 
 
 def counted(self):
@@ -182,17 +190,51 @@ class TestTouches:
         assert sorted(told()[2:]) == ["items: item.update", "parcels: parcel.update"]
 
     def test_over_several_keys(self, declare, declare_items, told, parcel):
-        from tests.depot.models import Customer
-
-        class CustomerSerializer(serializers.ModelSerializer):
-            class Meta:
-                model = Customer
-                fields = ["id"]
-
         declare(serializer_class=CustomerSerializer, channels=["customers"])
         declare_items(observe=True, touches=["parcel__customer"])
         Item.objects.create(parcel=parcel, text="tea")
         assert sorted(told()) == ["customers: customer.update", "items: item.create"]
+
+    def test_of_a_line_that_is_read_again_too(self, declare, declare_items, told, parcel):
+        declare(observe=True)
+        declare_items(observe=True, refetch=True, touches=["parcel"])
+        with transaction.atomic():
+            parcel.save()
+            Item.objects.create(parcel=parcel, text="tea")
+        assert told() == ["parcels: parcel.update", "items: item.create"]
+
+    @pytest.mark.parametrize("atomic", [transaction.atomic, nullcontext])
+    def test_go_on_along_a_chain(self, declare, declare_items, told, parcel, atomic):
+        declare(serializer_class=CustomerSerializer, channels=["customers"])
+        declare(touches=["customer"])
+        declare_items(observe=True, touches=["parcel"])
+        with atomic():
+            Item.objects.create(parcel=parcel, text="tea")
+        assert told() == [
+            "items: item.create",
+            "parcels: parcel.update",
+            "customers: customer.update",
+        ]
+
+    @pytest.mark.parametrize("atomic", [transaction.atomic, nullcontext])
+    def test_end_in_a_circle(self, declare, memory, atomic):
+        one = Folder.objects.create()
+        two = Folder.objects.create(inside=one)
+        Folder.objects.filter(pk=one.pk).update(inside=two)
+        nest(declare, observe=True)
+        with atomic():
+            two.save()
+        assert [event.json()["id"] for event in memory] == [two.pk, one.pk]
+
+    @pytest.mark.parametrize("atomic", [transaction.atomic, nullcontext])
+    def test_may_be_long(self, declare, memory, atomic):
+        Folder.objects.bulk_create(
+            Folder(pk=pk, inside_id=pk - 1 if pk > 1 else None) for pk in range(1, 1201)
+        )
+        nest(declare, observe=True)
+        with atomic():
+            Folder.objects.get(pk=1200).save()
+        assert [event.json()["id"] for event in memory] == list(range(1200, 0, -1))
 
     @pytest.mark.parametrize("path", ["text", "nothing", "parcel__state"])
     def test_what_is_no_foreign_key_is_an_error(self, declare_items, path):

@@ -36,6 +36,12 @@ class Item(models.Model):
     text = models.CharField(max_length=20)
 
 
+class Folder(models.Model):
+    """It touches the one that it is in."""
+
+    inside = models.ForeignKey("self", models.SET_NULL, null=True)
+
+
 class Seat(models.Model):
     """An object with a key of two values."""
 

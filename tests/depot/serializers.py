@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from tests.depot.models import Item, Parcel
+from tests.depot.models import Customer, Folder, Item, Parcel
 
 
 class ParcelSerializer(serializers.ModelSerializer):
@@ -13,3 +13,15 @@ class ItemSerializer(serializers.ModelSerializer):
     class Meta:
         model = Item
         fields = ["id", "parcel", "text"]
+
+
+class CustomerSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Customer
+        fields = ["id", "slug"]
+
+
+class FolderSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Folder
+        fields = ["id", "inside"]

@@ -17,7 +17,11 @@ _LAST = "_drf_model_pusher_last_hook"
 
 
 def after_commit(
-    send: Callable[[Sequence[Item]], None], events: Sequence[Item], *, using: str | None = None
+    send: Callable[[Sequence[Item]], None],
+    events: Sequence[Item],
+    *,
+    using: str | None = None,
+    instead_of: Callable[[Sequence[Any]], None] | None = None,
 ) -> None:
     """Send events once the current transaction is committed, in one call with its later ones.
 
@@ -27,9 +31,10 @@ def after_commit(
         send: Called in the thread that commits, with the events of all calls with an equal `send`.
         events: What to send, in order.
         using: The alias of the database whose transaction decides.
+        instead_of: Another `send`, whose later events are left to this one, to keep their order.
     """
     connection = transaction.get_connection(using)
-    hook = _Hook(send, events)
+    hook = _Hook(send, events, instead_of)
     if connection.in_atomic_block:
         kept = vars(connection)
         if (last := kept.get(_LAST)) is not None:
@@ -48,11 +53,17 @@ class _Hook:
     captures what is called on commit.
     """
 
-    __slots__ = ("__weakref__", "events", "place", "send")
+    __slots__ = ("__weakref__", "events", "instead_of", "place", "send")
 
-    def __init__(self, send: Callable[[Sequence[Any]], None], events: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[Any]], None],
+        events: Sequence[Any],
+        instead_of: Callable[[Sequence[Any]], None] | None,
+    ) -> None:
         self.send = send
         self.events = events
+        self.instead_of = instead_of
         # A link of a chain: the hook, weakly, and the next link. It outlives a hook that is dropped
         # for as long as a hook before it lives.
         self.place: list[Any] = [ref(self), None]
@@ -64,8 +75,11 @@ class _Hook:
         place = self.place
         while place is not None:
             hook: _Hook | None = place[0]()
-            if hook is not None and hook.send == self.send:
-                taken += hook.events
-                hook.events = ()
+            if hook is not None and hook.events:
+                if hook.instead_of == self.send:
+                    break
+                if hook.send == self.send or hook.send == self.instead_of:
+                    taken += hook.events
+                    hook.events = ()
             place = place[1]
         self.send(taken)
