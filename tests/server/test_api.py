@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -58,6 +59,8 @@ class TestEvents:
             event = {"name": "e", "channels": ["#server-to-user-7"], "data": "{}"}
             assert post(pusher_server, "/events", event).status == 200
             assert client.receive("e")["channel"] == "#server-to-user-7"
+            described = get(pusher_server, "/channels/%23server-to-user-7")
+            assert (described.status, described.json()) == (200, {"occupied": True})
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -187,7 +190,8 @@ class TestChannels:
         assert 1_790 < cache["ttl"] <= 1_800
 
     @pytest.mark.parametrize(
-        "path", ["/channels/a%20b", "/channels/" + "x" * 165, "/channels/pub/users"]
+        "path",
+        ["/channels/a%20b", "/channels/%23x", "/channels/" + "x" * 165, "/channels/pub/users"],
     )
     def test_what_makes_no_sense_is_refused(self, pusher_server, path):
         assert get(pusher_server, path).status == 400
@@ -206,16 +210,18 @@ class TestChannels:
 
 
 class TestTermination:
-    def test_the_users_connections_are_closed_with_4009(self, pusher_server):
+    @pytest.mark.parametrize("user_id", ["a@b", "a:b", "a/b"])
+    def test_the_users_connections_are_closed_with_4009(self, pusher_server, user_id):
         from drf_model_pusher.server.signatures import sign
 
         with Client(pusher_server) as client:
-            text = '{"id":"a@b"}'
+            text = json.dumps({"id": user_id})
             signature = sign(pusher_server.secret, f"{client.socket_id}::user::{text}")
             auth = f"{pusher_server.key}:{signature}"
             client.say("pusher:signin", {"auth": auth, "user_data": text})
             client.receive("pusher:signin_success")
-            response = post(pusher_server, "/users/a%40b/terminate_connections", {})
+            path = f"/users/{quote(user_id, safe='')}/terminate_connections"
+            response = post(pusher_server, path, {})
             assert (response.status, response.json()) == (200, {})
             assert client.close_code() == 4009
 

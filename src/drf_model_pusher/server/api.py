@@ -37,6 +37,8 @@ class Api:
         self._hubs = hubs
         self._clock = clock
         app, channel = "/apps/{app_id}", "/apps/{app_id}/channels/{channel}"
+        # A user's id may have a slash in it, which comes here decoded.
+        user = "/apps/{app_id}/users/{user_id:path}"
         self.asgi = Router(
             routes=[
                 self._route("POST", f"{app}/events", self.events),
@@ -44,9 +46,7 @@ class Api:
                 self._route("GET", f"{app}/channels", self.channels),
                 self._route("GET", channel, self.channel),
                 self._route("GET", f"{channel}/users", self.users),
-                self._route(
-                    "POST", f"{app}/users/{{user_id}}/terminate_connections", self.terminate
-                ),
+                self._route("POST", f"{user}/terminate_connections", self.terminate),
             ]
         )
 

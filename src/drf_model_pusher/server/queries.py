@@ -14,6 +14,7 @@ from drf_model_pusher.server.requests import (
     RequestError,
     parse_info,
 )
+from drf_model_pusher.server.users import USER_CHANNEL_PREFIX
 
 
 def published(hub: Hub, publication: Publication) -> dict[str, dict[str, Any]]:
@@ -75,5 +76,6 @@ def _attributes(hub: Hub, name: str, wanted: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _check_name(name: str) -> None:
-    if not is_valid_name(name):
+    # One user's own channel has a character that no other may have.
+    if not is_valid_name(name.removeprefix(USER_CHANNEL_PREFIX)):
         raise RequestError(f"Invalid channel name {name[:200]!r}")
