@@ -62,6 +62,15 @@ class TestChannels:
         with pytest.raises(InvalidSignature):
             check_channel_auth(APP, auth, SOCKET, "private-b")
 
+    def test_a_secret_in_the_place_of_the_key_is_not_repeated(self):
+        """Whoever mixes the two up finds the message in a log, in the console, in a browser."""
+        with pytest.raises(InvalidSignature, match="the app's secret") as refused:
+            check_channel_auth(APP, f"{APP.secret}:00", SOCKET, "private-a")
+        assert APP.secret not in str(refused.value)
+        with pytest.raises(InvalidSignature, match="the app's secret") as refused:
+            check_user_auth(APP, f"{APP.secret}:00", SOCKET, "{}")
+        assert APP.secret not in str(refused.value)
+
     def test_a_surrogate_is_no_question_mark(self):
         """Encoded loosely, both would be signed alike, and one could stand for the other."""
         auth = f"{APP.key}:{sign(APP.secret, f'{SOCKET}:presence-a:?')}"

@@ -32,9 +32,7 @@ def check_channel_auth(
     """Raise InvalidSignature unless the app has authorized this connection for this channel."""
     parts = [socket_id, channel] if channel_data is None else [socket_id, channel, channel_data]
     key, _, signature = auth.partition(":")
-    # The key is public: saying that it is the wrong one gives nothing away.
-    if not same(key, app.key):
-        raise InvalidSignature(f"Invalid key in subscription auth data: '{key[:100]}'")
+    _check_key(app, key, "subscription")
     if not same(signature, sign(app.secret, ":".join(parts))):
         raise InvalidSignature(f"Auth value for subscription to {channel} is invalid")
 
@@ -42,8 +40,7 @@ def check_channel_auth(
 def check_user_auth(app: Application, auth: str, socket_id: str, user_data: str) -> None:
     """Raise InvalidSignature unless the app has authenticated this connection as this user."""
     key, _, signature = auth.partition(":")
-    if not same(key, app.key):
-        raise InvalidSignature(f"Invalid key in sign-in auth data: '{key[:100]}'")
+    _check_key(app, key, "sign-in")
     if not same(signature, sign(app.secret, f"{socket_id}::user::{user_data}")):
         raise InvalidSignature("Auth value for sign-in is invalid")
 
@@ -84,6 +81,13 @@ def check_request(
     signed = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters))
     if not same(signature, sign(app.secret, f"{method.upper()}\n{path}\n{signed}")):
         raise InvalidSignature("Invalid auth_signature")
+
+
+def _check_key(app: Application, key: str, purpose: str) -> None:
+    # The key is public: saying that it is the wrong one gives nothing away.
+    if not same(key, app.key):
+        shown = "it is the app's secret" if same(key, app.secret) else f"'{key[:100]}'"
+        raise InvalidSignature(f"Invalid key in {purpose} auth data: {shown}")
 
 
 def _check_timestamp(text: str, now: float) -> None:
