@@ -124,8 +124,9 @@ def test_a_name_stands_for_all_its_addresses():
 
 def test_a_missing_credential_is_named(settings):
     settings.PUSHER_KEY = ""
-    with pytest.raises(CommandError, match="PUSHER_KEY"):
+    with pytest.raises(CommandError, match="PUSHER_KEY") as refused:
         call_command("pusher_server", stdout=StringIO())
+    assert str(refused.value).count("any value will do") == 1
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):

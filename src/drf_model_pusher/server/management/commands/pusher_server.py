@@ -48,7 +48,7 @@ class Command(BaseCommand):
             token = app_settings.DRF_MODEL_PUSHER_SERVER_CONSOLE_TOKEN
             pusher = create_app(configured_apps(), configured_limits(), console_token=token)
         except SettingError as error:
-            raise CommandError(f"{error} {error.hint}") from error
+            raise CommandError(str(error)) from error
         if options["verbose"]:
             for hub in pusher.hubs.values():
                 hub.observers.append(self._show)
