@@ -1,4 +1,4 @@
-"""The JavaScript of docs/frontend.md, unchanged, against the embedded server."""
+"""The JavaScript of docs/frontend.md and the README, against the embedded server."""
 
 from __future__ import annotations
 
@@ -90,6 +90,7 @@ def api():
                     signed = sign(server.secret, f"{socket_id}:private-orders")
                     self.answer({"auth": f"{server.key}:{signed}"})
                 else:
+                    assert self.path in ("/api/orders/", "/orders/")
                     assert re.fullmatch(r"\d+\.\d+", self.headers["X-Pusher-Socket-Id"])
                     self.answer({"id": 2, **json.loads(body)})
 
@@ -108,13 +109,44 @@ def api():
         site.server_close()
 
 
+#: What stands around the script of the README in a page: it adds an order, hears of a change of
+#: another, and hides that one. Only the addresses are others.
+README = """
+    import Pusher from "pusher-js";
+    const shown = [];
+    function show(order) {{
+      shown.push(order.id);
+      if (order.id === 2) server.trigger("orders", "order.update", {{ id: 3 }});
+      if (order.id === 3) server.trigger("orders", "order.delete", {{ id: 3 }});
+    }}
+    const hide = (id) => process.exit(id === 3 && `${{shown}}` === "2,3" ? 0 : 2);
+    {script}
+    channel.bind("pusher:subscription_succeeded", () => add({{ customer: "Ada" }}));
+"""
+
+
+def test_the_script_of_the_readme_does_what_it_says(node, api, tmp_path):  # noqa: F811
+    (script,) = blocks(ROOT / "README.md", "js")
+    for place, own in {
+        'new Pusher("your-key", { cluster: "eu" })': "new Pusher(settings.key, settings.options)",
+        'fetch("/orders/"': "fetch(`${settings.api}/orders/`",
+    }.items():
+        assert script.count(place) == 1
+        script = script.replace(place, own)
+    run_page(README.format(script=script), node, api, tmp_path)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_the_example_does_what_it_says(page, node, api, tmp_path):  # noqa: F811
-    server, url = api
     for block in blocks(ROOT / "docs" / "frontend.md", "js"):
         first = block.partition("\n")[0].removeprefix("// ")
         if first.endswith(".mjs"):
             (tmp_path / first).write_text(block)
+    run_page(PAGES[page], node, api, tmp_path)
+
+
+def run_page(page, node, api, tmp_path):  # noqa: F811
+    server, url = api
     (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
     frame = FRAME.format(
         key=server.key,
@@ -124,7 +156,7 @@ def test_the_example_does_what_it_says(page, node, api, tmp_path):  # noqa: F811
         port=server.port,
         api=url,
     )
-    (tmp_path / "page.mjs").write_text(frame + PAGES[page])
+    (tmp_path / "page.mjs").write_text(frame + page)
     done = subprocess.run(
         [node, "page.mjs"],
         cwd=tmp_path,

@@ -14,9 +14,9 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tests.newcomer import Editor
 from tests.test_docs import PROJECT, PYTHON_PAGES, ROOT
 from tests.test_docs_tutorial import PAGE as TUTORIAL
-from tests.test_docs_tutorial import Editor
 
 BLOCK = re.compile(r"^```python\n(?P<text># (?P<name>\S+\.py)\n.*?)^```$", re.DOTALL | re.MULTILINE)
 CONFIG = """
