@@ -36,6 +36,7 @@ bench: $(VENV)/test.stamp ## Measure, and write the tables of the docs
 docs: $(VENV)/docs.stamp $(if $(PICTURES),example/node_modules) ## Build the documentation into docs/_build; PICTURES=1 takes its pictures anew
 	$(if $(PICTURES),$(BIN)/python example/screenshot.py)
 	$(if $(PICTURES),$(BIN)/python example/screenshot_console.py)
+	$(if $(PICTURES),$(BIN)/python example/screenshot_outbox.py)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build
 
 $(VENV)/bin/python:
