@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 
@@ -74,6 +75,27 @@ def test_each_command_is_on_its_page():
     names = {path.stem for path in files}
     assert names
     assert {name for name in names if f"`{name}`" not in page and f"## {name}" not in page} == set()
+
+
+def checks():
+    """Return the keywords of each message of a check, with their code."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                keywords = {each.arg: ast.unparse(each.value) for each in node.keywords}
+                if re.fullmatch(r"'drf_model_pusher\.[EW]\d+'", keywords.get("id", "")):
+                    yield keywords
+
+
+def test_each_check_says_what_to_do():
+    assert len(list(checks())) > 20
+    assert [check for check in checks() if check.get("hint", "None") == "None"] == []
+
+
+def test_each_check_is_tested():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    numbers = {check["id"].strip("'").removeprefix("drf_model_pusher.") for check in checks()}
+    assert {number for number in numbers if number not in tests} == set()
 
 
 def test_each_page_is_in_the_contents():

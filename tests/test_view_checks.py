@@ -4,6 +4,7 @@ import sys
 from types import ModuleType
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.checks import run_checks
 from django.urls import include, path
 from rest_framework import generics, permissions, serializers, viewsets
@@ -53,6 +54,14 @@ class Orders(ModelPusherViewMixin, viewsets.ModelViewSet):
 
     def get_pusher_channels(self):
         return ["orders"]
+
+
+@pytest.fixture
+def async_orders():
+    sets = pytest.importorskip("adrf.viewsets", reason="the extra [async] is not installed")
+    names = ("queryset", "serializer_class", "get_pusher_channels")
+    members = {name: vars(Orders)[name] for name in names}
+    return type("AsyncOrders", (ModelPusherViewMixin, sets.ModelViewSet), members)
 
 
 def view(*bases, **attributes):
@@ -112,6 +121,75 @@ class TestOwnHooks:
                 instance.delete()
 
         route(Reaches)
+        assert check_views() == []
+
+    def test_one_that_pushes_a_list_is_silent(self, route):
+        class Pushes(Orders):
+            def perform_create(self, serializer):
+                self.push_many("create", serializer.save())
+
+        route(Pushes)
+        assert check_views() == []
+
+
+class TestAsyncHooks:
+    def test_one_that_saves_by_itself_pushes_nothing(self, route, async_orders):
+        class Saves(async_orders):
+            async def perform_acreate(self, serializer):
+                await serializer.asave(customer="Ada")
+
+            async def perform_aupdate(self, serializer):
+                await sync_to_async(lambda: serializer.save())()
+
+            async def perform_adestroy(self, instance):
+                await instance.adelete()
+
+        route(Saves)
+        create, update, destroy = check_views()
+        assert ids([create, update, destroy]) == ["W023", "W023", "W023"]
+        assert "Saves.perform_acreate() saves without the mixin" in create.msg
+        assert "`await super().perform_acreate(…)`" in create.hint
+        assert "`await self.apush_change(…)`" in create.hint
+
+    def test_one_that_reaches_the_mixin_or_pushes_is_silent(self, route, async_orders):
+        class Reaches(async_orders):
+            push_deletions = False
+
+            async def perform_acreate(self, serializer):
+                await super().perform_acreate(serializer)
+                await serializer.instance.asave()
+
+            async def perform_aupdate(self, serializer):
+                await serializer.asave(customer="Ada")
+                await self.apush_change("update", serializer.instance)
+
+            async def perform_adestroy(self, instance):
+                await instance.adelete()
+
+        route(Reaches)
+        assert check_views() == []
+
+    def test_the_mixin_behind_adrfs_base_pushes_nothing(self, route, async_orders):
+        from adrf.mixins import CreateModelMixin
+        from adrf.viewsets import GenericViewSet
+
+        class Behind(CreateModelMixin, ModelPusherViewMixin, GenericViewSet):
+            queryset = Order.objects.all()
+            serializer_class = OrderSerializer
+            get_pusher_channels = Orders.get_pusher_channels
+
+        route(Behind)
+        assert ids(check_views()) == ["E022"]
+
+    def test_a_model_without_any_backend_may_be_pushed_by_hand(self, route, async_orders):
+        class ByHand(async_orders):
+            queryset = Line.objects.all()
+
+            async def perform_acreate(self, serializer):
+                await super().perform_acreate(serializer)
+                await self.apush(["lines"], "line.create", serializer.data)
+
+        route(ByHand)
         assert check_views() == []
 
 
@@ -207,6 +285,10 @@ class TestLeaks:
     def test_permissions_tell(self, route, classes, leaks):
         route(view(permission_classes=classes))
         assert ids(check_leaks()) == ["W024"] * leaks
+
+    def test_permissions_of_async_views_tell(self, route, async_orders):
+        route(view(async_orders, permission_classes=[permissions.IsAdminUser]))
+        assert ids(check_leaks()) == ["W024"]
 
     def test_fields_that_the_view_does_not_show(self, route):
         class Staff(PusherBackend):

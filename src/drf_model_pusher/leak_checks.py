@@ -11,13 +11,12 @@ from django.core.checks import Warning as CheckWarning
 from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAuthenticated
 from rest_framework.serializers import ModelSerializer, Serializer
 from rest_framework.utils.model_meta import get_field_info
-from rest_framework.views import APIView
 
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.lookups import same, view_model
 from drf_model_pusher.registry import registry
-from drf_model_pusher.routes import RoutedView, routed_views
+from drf_model_pusher.routes import RoutedView, is_of_drf, routed_views
 from drf_model_pusher.views import ModelPusherViewMixin
 
 #: What stands for everything that a view shows.
@@ -68,7 +67,7 @@ def _is_about(view: RoutedView, backend: type[PusherBackend]) -> bool:
 def _hidden(view: RoutedView, backend: type[PusherBackend]) -> frozenset[str]:
     """Return the fields that are sure to be hidden from an anonymous GET."""
     view_class = view.view_class
-    if view_class.get_permissions is APIView.get_permissions and any(
+    if "get_permissions" not in _own_names(view_class) and any(
         _refuses_strangers(permission) for permission in view.get("permission_classes") or ()
     ):
         return _ALL
@@ -82,12 +81,7 @@ def _hidden(view: RoutedView, backend: type[PusherBackend]) -> frozenset[str]:
 
 
 def _own_names(view_class: type[Any]) -> set[str]:
-    return {
-        name
-        for base in view_class.__mro__
-        if base.__module__.partition(".")[0] != "rest_framework"
-        for name in vars(base)
-    }
+    return {name for base in view_class.__mro__ if not is_of_drf(base) for name in vars(base)}
 
 
 def _refuses_strangers(permission: Any) -> bool:

@@ -69,6 +69,11 @@ def routed_views() -> list[RoutedView]:
     return list(views.values())
 
 
+def is_of_drf(base: type[Any]) -> bool:
+    """Say whether a base of a view is the framework's, or that of its async views."""
+    return base.__module__.partition(".")[0] in ("rest_framework", "adrf")
+
+
 def routed_get_actions(viewset: type[Any]) -> frozenset[str] | None:
     """Return what URLs make of a GET to a viewset; None where none is known to lead to it."""
     return _get_actions(getattr(settings, "ROOT_URLCONF", None), cast("Hashable", viewset))

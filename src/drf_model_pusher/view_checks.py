@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 
+from drf_model_pusher.async_views import AsyncPusherViewMixin
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.lookups import view_model
 from drf_model_pusher.registry import registry
-from drf_model_pusher.routes import RoutedView, routed_views
+from drf_model_pusher.routes import RoutedView, is_of_drf, routed_views
 from drf_model_pusher.views import ModelPusherViewMixin
 
-#: The hooks of the mixin, each with the flag that turns it off and the methods that lead to it.
+#: The hooks of the mixin, `perform_acreate` and its like too, each with the flag that turns it off
+#: and the methods that lead to it.
 _HOOKS = {
-    "perform_create": ("push_creations", {"post"}),
-    "perform_update": ("push_updates", {"put", "patch"}),
-    "perform_destroy": ("push_deletions", {"delete"}),
+    f"perform_{prefix}{verb}": reached_by
+    for verb, reached_by in {
+        "create": ("push_creations", {"post"}),
+        "update": ("push_updates", {"put", "patch"}),
+        "destroy": ("push_deletions", {"delete"}),
+    }.items()
+    for prefix in ("", "a")
 }
 
-_PUSHES = {"push", "push_change", "push_changes"}
+_SAVES = {"save", "delete", "asave", "adelete"}
+
+_PUSHES = {
+    f"{prefix}{name}"
+    for name in ("push", "push_change", "push_changes", "push_many")
+    for prefix in ("", "a")
+}
 
 
 def check_views(**kwargs: Any) -> list[CheckMessage]:
@@ -46,7 +59,7 @@ def _without_failing(
 
 def _order_of_bases(view: RoutedView) -> Iterator[CheckMessage]:
     """Find what DRF's own hooks keep from being pushed, as they call no other."""
-    before = [base.__name__ for base in _before_mixin(view) if _is_of_drf(base) and _hooks_in(base)]
+    before = [base.__name__ for base in _before_mixin(view) if is_of_drf(base) and _hooks_in(base)]
     if before:
         name = view.view_class.__name__
         yield Error(
@@ -60,15 +73,17 @@ def _order_of_bases(view: RoutedView) -> Iterator[CheckMessage]:
 def _own_hooks(view: RoutedView) -> Iterator[CheckMessage]:
     """Find hooks that save by themselves and never reach the mixin's."""
     for base in _before_mixin(view):
-        for hook in [] if _is_of_drf(base) else _hooks_in(base):
+        for hook in [] if is_of_drf(base) else _hooks_in(base):
             names = _names_in(vars(base)[hook])
             reaches = {"super", ModelPusherViewMixin.__name__, *_PUSHES}
-            if view.get(_HOOKS[hook][0]) and names & {"save", "delete"} and not names & reaches:
+            if view.get(_HOOKS[hook][0]) and names & _SAVES and not names & reaches:
+                is_async = hook.startswith("perform_a")
+                wait, push = ("await ", "apush_change") if is_async else ("", "push_change")
                 yield CheckWarning(
                     f"{base.__module__}.{base.__qualname__}.{hook}() saves without the mixin, so "
                     "that nothing is pushed.",
-                    hint=f"Call `super().{hook}(…)`, which saves and pushes; where it has to save "
-                    "by itself, let it call `self.push_change(…)` too.",
+                    hint=f"Call `{wait}super().{hook}(…)`, which saves and pushes; where it has to "
+                    f"save by itself, let it call `{wait}self.{push}(…)` too.",
                     obj=view.view_class,
                     id="drf_model_pusher.W023",
                 )
@@ -128,7 +143,7 @@ def _writes(view: RoutedView) -> bool:
     return any(
         view.get(flag)
         and methods & view.methods
-        and hasattr(super(ModelPusherViewMixin, view.view_class), hook)
+        and hasattr(super(AsyncPusherViewMixin, view.view_class), hook)
         for hook, (flag, methods) in _HOOKS.items()
     )
 
@@ -142,23 +157,24 @@ def _hooks_in(base: type[Any]) -> list[str]:
     return [hook for hook in _HOOKS if hook in vars(base)]
 
 
-def _is_of_drf(base: type[Any]) -> bool:
-    return base.__module__.partition(".")[0] == "rest_framework"
-
-
 def _own_members(view_class: type[Any]) -> list[Any]:
     return [
         member
         for base in view_class.__mro__
-        if not _is_of_drf(base) and base not in ModelPusherViewMixin.__mro__
+        if not is_of_drf(base) and base not in ModelPusherViewMixin.__mro__
         for member in vars(base).values()
     ]
 
 
 def _names_in(function: Any) -> set[str]:
-    """Return the names that the code of a function mentions."""
+    """Return the names that the code of a function mentions, and of the functions in it."""
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    return set(code.co_names) if code else set()
+    return _names_in_code(code) if code else set()
+
+
+def _names_in_code(code: CodeType) -> set[str]:
+    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    return set(code.co_names).union(*map(_names_in_code, inner))
 
 
 def _name(view: RoutedView) -> str:
