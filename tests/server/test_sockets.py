@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from drf_model_pusher.server import patience, protocol, sockets
+from drf_model_pusher.server import patience, protocol, runner, sockets
 from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.happening import Kind
 from drf_model_pusher.server.runner import LocalServer
@@ -51,6 +53,25 @@ def handshake(url: str) -> bytes:
         f"GET /{target} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     ).encode()
+
+
+def frame(head: int, content: bytes) -> bytes:
+    """Return a client's frame of at most 125 bytes."""
+    return bytes([head, 0x80 | len(content), 0, 0, 0, 0]) + content
+
+
+EMPTY_PONG = frame(0x8A, b"")
+
+
+@contextlib.contextmanager
+def opened(server: LocalServer) -> Iterator[socket.socket]:
+    """Yield a WebSocket without a library around it, greeted."""
+    with socket.create_connection((server.host, server.port), 10) as raw:
+        raw.sendall(handshake(server.ws_url))
+        read = b""
+        while b"connection_established" not in read or not read.endswith(b"}"):
+            read += raw.recv(65_536)
+        yield raw
 
 
 class TestRefusals:
@@ -180,6 +201,38 @@ class TestSlowReaders:
                 post(server, "/batch_events", batch)
             server.record.wait_for(Kind.DISCONNECTED, 5)
 
+    def test_one_that_was_sent_its_close_and_does_not_read_it_is_not_kept(self, monkeypatch):
+        """Else it would hold a socket of the process for as long as it likes."""
+        monkeypatch.setattr(runner, "SWEEP", 2)
+        limits = Limits(activity_timeout=0.5, pong_timeout=0.2)
+        with LocalServer(limits=limits) as server, self.deaf(server):
+            (connection,) = server.pusher.hubs[server.app_id].connections.values()
+            transport = connection.send.__self__._transport
+            while not transport.get_write_buffer_size():
+                post(server, "/events", {"name": "e", "channel": "deaf", "data": self.DATA})
+            server.record.wait_for(Kind.DISCONNECTED)
+            self.wait_until_nobody_is_connected(server)
+
+    def test_one_that_does_not_read_answers_is_not_kept(self, monkeypatch):
+        monkeypatch.setattr(runner, "SWEEP", 2)
+        monkeypatch.setattr(patience, "REQUEST_TIMEOUT", 0.3)
+        with LocalServer() as server, socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.settimeout(0.2)
+            deaf.connect((server.host, server.port))
+            ask = b"GET /console/console.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            with contextlib.suppress(OSError):
+                while True:
+                    deaf.sendall(ask * 100)
+            self.wait_until_nobody_is_connected(server)
+
+    def wait_until_nobody_is_connected(self, server: LocalServer) -> None:
+        connections = server._server.server_state.connections
+        end = time.monotonic() + 5
+        while connections and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not connections
+
     def test_one_that_pings_and_does_not_read_the_pongs_is_cut_off(self):
         """uvicorn answers such pings by itself, and takes no account of what waits."""
         with LocalServer(limits=Limits(outgoing_bytes=100_000)) as server:
@@ -236,6 +289,36 @@ class TestFloods:
             for thread in threads:
                 thread.join()
             assert time.monotonic() - start < 5
+
+    def test_what_comes_at_once_is_taken_in_pieces(self, pusher_server, monkeypatch):
+        """Between two pieces others have their turn: thousands of tiny frames fit into a read."""
+        sizes = []
+        take = patience.StrictSocketProtocol.data_received
+
+        def measured(self, data):
+            sizes.append(len(data))
+            take(self, data)
+
+        monkeypatch.setattr(patience.StrictSocketProtocol, "data_received", measured)
+        with opened(pusher_server) as raw:
+            raw.sendall(EMPTY_PONG * 50_000 + frame(0x89, b"done"))
+            answer = raw.recv(6)
+        assert answer == b"\x8a\x04done"
+        assert max(sizes) <= 16_384
+
+    @pytest.mark.parametrize("piece", [b"", b"x"])
+    def test_a_message_in_too_many_pieces_ends_its_connection(self, pusher_server, piece):
+        """Pieces without content would fill the memory: no size is ever reached."""
+        with opened(pusher_server) as raw:
+            raw.sendall(frame(0x01, b"") + frame(0x00, piece) * 2_000)
+            assert raw.recv(2)[0] == 0x88
+            assert raw.recv(2) == (1009).to_bytes(2, "big")
+
+    def test_a_message_in_some_pieces_is_one(self, pusher_server):
+        with Client(pusher_server) as client:
+            text = '{"event":"pusher:subscribe","data":{"channel":"pub"}}'
+            client.socket.send(iter(text))
+            client.receive("pusher_internal:subscription_succeeded")
 
 
 class TestSlowRequests:

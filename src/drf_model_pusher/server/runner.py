@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drf_model_pusher.server import extra
 from drf_model_pusher.server.application import Application, Limits
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 #: Seconds that a stopping server waits for its last connections.
 GRACE = 3
 
+#: Ticks of uvicorn, ten a second, in which a client must have read what was sent before a close.
+SWEEP = 50
+
 #: What a local server is called where nobody names its apps; it is reached from this machine only.
 LOCAL_APP = Application(id="1", key="local-key", secret="local-secret")  # noqa: S106
 
@@ -38,6 +42,16 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, pusher: PusherServer) -> None:
         super().__init__(config)
         self._pusher = pusher
+        self._closing: set[asyncio.Transport] = set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Cut off what has been closing for too long, as a client that reads nothing lets it."""
+        if counter % SWEEP == 0:
+            closing = {each.transport for each in self.server_state.connections if _is_over(each)}
+            for transport in closing & self._closing:
+                transport.abort()
+            self._closing = closing
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close with 4200 before uvicorn closes in its own way."""
@@ -48,6 +62,12 @@ class Server(uvicorn.Server):
             listener.close()
         await self._pusher.close(CloseCode.RECONNECT, "Server is going away")
         await super().shutdown(sockets)
+
+
+def _is_over(connection: Any) -> bool:
+    """Say whether a connection of uvicorn only waits for its client to read, or to close too."""
+    # A request's connection has no `close_sent`: it closes without being answered.
+    return connection.transport.is_closing() or getattr(connection, "close_sent", False)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
