@@ -84,6 +84,20 @@ def test_verbose_shows_traffic_without_secrets():
     assert f"{server.key}:" not in output
 
 
+def test_a_terminal_that_stands_still_holds_nobody_up():
+    """Nothing is read of the output until the end; a pipe holds 64 KB of it."""
+    with running("--verbose") as (process, server), Client(server) as client:
+        client.subscribe("pub")
+        event = {"name": "e", "channel": "pub", "data": "x" * 400}
+        for _ in range(400):
+            assert post(server, "/events", event).status == 200
+            client.receive("e")
+        assert client.is_silent()
+        process.send_signal(signal.SIGTERM)
+        assert client.close_code() == 4200
+        assert process.wait(timeout=10) == 0
+
+
 def test_it_listens_on_this_machine_only_unless_told_otherwise():
     from drf_model_pusher.server.management.commands.pusher_server import Command
 

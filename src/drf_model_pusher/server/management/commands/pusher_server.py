@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 from argparse import ArgumentParser
 from types import FrameType
@@ -12,8 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.server.happening import Happening
-from drf_model_pusher.server.traffic import describe
+from drf_model_pusher.server.printing import Printer, Terminal
 
 NOTICE = (
     "Embedded Pusher server for development, tests and small deployments: its state lives in this "
@@ -49,9 +47,6 @@ class Command(BaseCommand):
             pusher = create_app(configured_apps(), configured_limits(), console_token=token)
         except SettingError as error:
             raise CommandError(str(error)) from error
-        if options["verbose"]:
-            for hub in pusher.hubs.values():
-                hub.observers.append(self._show)
         host, port = options["host"], options["port"]
         if not 0 <= port <= 65_535:
             raise CommandError(f"{port} is no port: --port takes a number from 0 to 65535.")
@@ -71,15 +66,26 @@ class Command(BaseCommand):
         # uvicorn closes down at a signal, and then raises it again for whoever was there before.
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, _nothing)
-        create_server(pusher, host=host, port=port).run(listeners)
+        server = create_server(pusher, host=host, port=port)
+        if not options["verbose"]:
+            server.run(listeners)
+            return
+        with Printer(self._terminal()) as show:
+            for hub in pusher.hubs.values():
+                hub.observers.append(show)
+            server.run(listeners)
 
-    def _show(self, happening: Happening) -> None:
-        text = describe(happening)
+    def _terminal(self) -> Terminal:
+        """Return where traffic is printed: standard output, but apart from Python's own file.
+
+        A thread that hangs in a write to that one would not let the process end.
+        """
+        try:
+            descriptor = self.stdout.fileno()
+        except OSError:  # a caller's own file
+            return self.stdout
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"
-        # A terminal that cannot show it, or has gone, must not disturb the server.
-        with contextlib.suppress(OSError):
-            self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            self.stdout.flush()
+        return open(descriptor, "w", encoding=encoding, errors="backslashreplace", closefd=False)
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
