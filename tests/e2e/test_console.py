@@ -100,6 +100,26 @@ class TestConsole:
         ).first.wait_for(state="attached")
         assert console.page.locator("#channels > li").count() == 0
 
+    @pytest.mark.parametrize(
+        ("data", "shown"),
+        [
+            ('{"id":9007199254740993,"2":1.0}', '{\n  "id": 9007199254740993,\n  "2": 1.0\n}'),
+            ('[[],{}, "a\\"[,\\u00e9"]', '[\n  [],\n  {},\n  "a\\"[,é"\n]'),
+            ("17", "17"),
+            ("no JSON, ", "no JSON, "),
+        ],
+    )
+    def test_payloads_are_laid_out_and_not_changed(self, console, pusher_server, data, shown):
+        post(pusher_server, "/events", {"name": "e", "channel": "a", "data": data})
+        entry = console.open_row("log", "published")
+        assert entry.locator("pre").text_content() == shown
+
+    def test_numbers_of_members_are_not_changed(self, console, pusher_server):
+        with Client(pusher_server) as client:
+            client.subscribe("presence-a", '{"user_id":"7","user_info":{"id":9007199254740993}}')
+            channel = console.open_row("channels", "presence-a")
+            assert '7 {"id":9007199254740993}' in channel.inner_text()
+
     def test_a_test_event_reaches_a_real_client(self, console, pusher_server):
         with Client(pusher_server) as client:
             client.subscribe("orders")

@@ -116,7 +116,7 @@ class TestStream:
             state = stream.next("state")
             assert state["connections"]["rows"][0]["id"] == client.socket_id
             (channel,) = state["channels"]["rows"]
-            assert channel["members"] == [{"id": "7", "info": {"name": "Ada"}}]
+            assert channel["members"] == [{"id": "7", "info": '{"name":"Ada"}'}]
 
     def test_no_secret_and_no_signature_is_ever_on_it(self, pusher_server):
         with Stream(pusher_server.port) as stream, Client(pusher_server) as client:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from drf_model_pusher.server import protocol
 from drf_model_pusher.server.channel import Channel
 from drf_model_pusher.server.connection import Connection
 from drf_model_pusher.server.happening import Happening
@@ -74,7 +75,9 @@ def _channel(channel: Channel) -> dict[str, Any]:
     }
     if channel.members is not None:
         row["member_count"] = len(channel.members)
+        # As text: a browser's numbers end at 2^53.
         row["members"] = [
-            {"id": user_id, "info": info} for user_id, info in _first(channel.members.items())
+            {"id": user_id, "info": None if info is None else protocol.encode(info)}
+            for user_id, info in _first(channel.members.items())
         ]
     return row

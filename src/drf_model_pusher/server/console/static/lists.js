@@ -50,7 +50,7 @@ function showChannel({ parts }, { name, kind, cache, subscribers, members, membe
     create: newLine,
     update({ parts }, { id, info }) {
       fill(parts.name, id);
-      fill(parts.more, info === null ? "" : JSON.stringify(info));
+      fill(parts.more, info);
     },
   });
 }

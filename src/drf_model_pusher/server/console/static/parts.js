@@ -36,10 +36,29 @@ export function sync(list, rows, { key, create, update }) {
   }
 }
 
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
+const DEPTH = 40; // of indentation: a text of brackets alone would become very long
+
+// Lays JSON out as text: as values, numbers above 2^53 and the order of keys would change.
 export function pretty(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    JSON.parse(text);
   } catch {
     return text;
   }
+  let shown = "";
+  let depth = 0;
+  let last = "";
+  const line = () => `\n${"  ".repeat(Math.min(depth, DEPTH))}`;
+  for (const [token] of text.matchAll(TOKENS)) {
+    const opened = last === "[" || last === "{";
+    const closes = token === "]" || token === "}";
+    if (opened) depth += 1;
+    if (closes) depth -= 1;
+    if (opened !== closes || last === ",") shown += line();
+    if (token === ":") shown += ": ";
+    else shown += token.startsWith('"') ? JSON.stringify(JSON.parse(token)) : token;
+    last = token;
+  }
+  return shown;
 }
