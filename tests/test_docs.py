@@ -106,8 +106,11 @@ def run(folder, page, more=""):
         if name == "settings.py":
             settings += block.replace('INSTALLED_APPS += ["drf_model_pusher"]', "")
         else:
-            files[name] = block
-            modules.append(name.removesuffix(".py").replace("/", "."))
+            module = name.removesuffix(".py").replace("/", ".")
+            while module in modules:
+                module += "_too"  # the page shows another way to write it
+            files[module.replace(".", "/") + ".py"] = block
+            modules.append(module)
     for name, text in {**files, "settings.py": settings}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

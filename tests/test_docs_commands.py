@@ -1,17 +1,22 @@
-"""What docs/commands.md shows is what the commands print."""
+"""What the docs show below a command is what it prints."""
 
+import io
 import os
 import re
 import subprocess
 import sys
 import textwrap
 import threading
+from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
+from drf_model_pusher.outbox.models import OutboxWorker
 from drf_model_pusher.providers import PusherProvider, get_provider
 from drf_model_pusher.server.runner import LocalServer
-from tests.test_docs import PROJECT, ROOT, blocks
+from tests.test_docs import PAGES, PROJECT, ROOT, blocks
 
 PAGE = ROOT / "docs" / "commands.md"
 
@@ -33,9 +38,9 @@ execute_from_command_line(sys.argv)
 """
 
 
-def shown():
-    """Return the command lines of the page, each with what is shown below it."""
-    for block in blocks(PAGE, "console"):
+def shown(page=PAGE):
+    """Return the command lines of a page, each with what is shown below it."""
+    for block in blocks(page, "console"):
         command, _, output = block.partition("\n")
         yield command.removeprefix("$ python manage.py ").split(), output
 
@@ -87,8 +92,14 @@ def as_documented(output, server):
     return re.sub(r"^\d\d:\d\d:\d\d", "12:00:00", output, flags=re.MULTILINE)
 
 
-def outputs(name):
-    return [(args, output) for args, output in shown() if args[0] == name]
+def outputs(name, page=PAGE):
+    return [(args, output) for args, output in shown(page) if args[0] == name]
+
+
+def test_each_page_with_commands_is_followed():
+    """By this module, tests/test_docs_tutorial.py and tests/test_docs_readme.py."""
+    pages = {page.name for page in PAGES if blocks(page, "console")}
+    assert pages == {"README.md", "commands.md", "outbox.md", "tutorial.md"}
 
 
 @pytest.mark.parametrize(("index", "secret"), [(0, ""), (1, "another-secret")])
@@ -136,3 +147,14 @@ def test_the_listener_prints_what_is_shown(manage, server, settings):
     text = "".join(lines) + process.communicate()[0]
     timer.cancel()
     assert as_documented(text, server) == output
+
+
+@pytest.mark.django_db
+def test_the_outbox_is_told_of_as_shown():
+    ((args, output),) = outputs("pusher_outbox", ROOT / "docs" / "outbox.md")
+    expires = timezone.now() + timedelta(minutes=1)
+    for number in "12":
+        OutboxWorker.objects.create(id=number, expires=expires, sent_per_minute=71)
+    printed = io.StringIO()
+    call_command(*args, stdout=printed)
+    assert printed.getvalue() == output
