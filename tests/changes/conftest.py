@@ -3,6 +3,21 @@ import pytest
 from drf_model_pusher.backends import PusherBackend
 from tests.depot.models import Customer, Parcel
 from tests.depot.serializers import ItemSerializer, ParcelSerializer
+from tests.outbox import databases
+
+
+@pytest.fixture(scope="session")
+def database(request, tmp_path_factory, django_db_setup, django_db_blocker):
+    """The alias of a database of a kind."""
+    if request.param == "sqlite":
+        yield "default"
+        return
+    with (
+        django_db_blocker.unblock(),
+        databases.database(request.param, tmp_path_factory.mktemp(request.param)) as settings,
+        databases.migrated(f"changes-{request.param}", settings) as alias,
+    ):
+        yield alias
 
 
 @pytest.fixture

@@ -6,17 +6,18 @@ import pytest
 from asgiref.sync import async_to_sync
 from celery import Celery
 from django.contrib.admin import AdminSite, ModelAdmin
-from django.db import transaction
+from django.db import router, transaction
 from rest_framework import viewsets
 from rest_framework.test import APIRequestFactory
 
+from drf_model_pusher.outbox.models import OutboxEvent
 from drf_model_pusher.suppressing import suppress_pushes
 from drf_model_pusher.views import ModelPusherViewMixin
-from tests.depot.models import Item, Parcel, Tag
+from tests.depot.models import Customer, Item, Parcel, Tag
 from tests.depot.serializers import ParcelSerializer
 from tests.views import call
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 CREATE, UPDATE, DELETE = "parcel.create", "parcel.update", "parcel.delete"
 
@@ -24,6 +25,10 @@ CREATE, UPDATE, DELETE = "parcel.create", "parcel.update", "parcel.delete"
 class ParcelViewSet(ModelPusherViewMixin, viewsets.ModelViewSet):
     queryset = Parcel.objects.all()
     serializer_class = ParcelSerializer
+
+
+def atomic():
+    return transaction.atomic(router.db_for_write(Parcel))
 
 
 def async_call(actions, data=None, pk=None):
@@ -113,19 +118,19 @@ class Bulk:
 
     @classmethod
     def create(cls, p):
-        with transaction.atomic():
+        with atomic():
             created = Parcel._base_manager.bulk_create([Parcel(customer=p.customer)])
             cls.push("create", created)
 
     @classmethod
     def update(cls, p):
-        with transaction.atomic():
+        with atomic():
             Parcel._base_manager.update(state="x")
             cls.push("update", [p])
 
     @classmethod
     def delete(cls, p):
-        with transaction.atomic():
+        with atomic():
             cls.push("delete", [p])
             with suppress_pushes():
                 p.delete()
@@ -157,26 +162,26 @@ WAYS = {
 
 @contextmanager
 def committed():
-    with transaction.atomic():
+    with atomic():
         yield
 
 
 @contextmanager
 def rolled_back():
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with pytest.raises(ZeroDivisionError), atomic():
         yield
         raise ZeroDivisionError
 
 
 @contextmanager
 def savepoint_committed():
-    with transaction.atomic(), transaction.atomic():
+    with atomic(), atomic():
         yield
 
 
 @contextmanager
 def savepoint_rolled_back():
-    with transaction.atomic(), rolled_back():
+    with atomic(), rolled_back():
         yield
 
 
@@ -185,18 +190,50 @@ def without():
     yield
 
 
-@pytest.fixture(params=["rendered at once", "read again"])
-def told(request, declare, declare_items, parcel, memory):
+@pytest.fixture
+def parcel(database, settings):
+    """It is in the database of each kind, where all queries go."""
+
+    class Router:
+        def db_for_read(self, model, **hints):
+            return database
+
+        db_for_write = db_for_read
+
+    settings.DATABASE_ROUTERS = [Router()]
+    return Parcel.objects.create(customer=Customer.objects.create(slug="ada"))
+
+
+@pytest.fixture
+def told(request, declare, declare_items, parcel, memory, settings):
     """Parcels and items are observed; the names of what is told."""
     if request.node.callspec.params["way"] in ("cascade delete", "child update"):
         Item.objects.create(parcel=parcel, text="tea")
     parcel.tags.add(Tag.objects.create(text="old"))
-    again = request.param == "read again"
-    declare(observe=True if again else {"create", "update", "delete"}, refetch=again)
+    at_once = request.param == "rendered at once"
+    declare(observe={"create", "update", "delete"} if at_once else True, refetch=not at_once)
     declare_items(observe=True)
-    return lambda: sorted(event.name for event in memory)
+    if request.param != "written to the outbox":
+        return lambda: sorted(event.name for event in memory)
+    settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.outbox.delivery.OutboxDelivery"
+    return lambda: sorted(OutboxEvent.objects.values_list("name", flat=True))
 
 
+in_each_case = pytest.mark.parametrize(
+    ("database", "told"),
+    [
+        ("sqlite", "rendered at once"),
+        ("sqlite", "read again"),
+        ("sqlite", "written to the outbox"),
+    ],
+    indirect=True,
+)
+on_postgresql = pytest.mark.parametrize(
+    ("database", "told"), [("postgresql", "read again")], indirect=True
+)
+
+
+@in_each_case
 @pytest.mark.parametrize("outcome", [without, committed, savepoint_committed])
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_committed_is_told_once(way, outcome, told, parcel, request):
@@ -208,9 +245,22 @@ def test_what_is_committed_is_told_once(way, outcome, told, parcel, request):
     assert told() == sorted(events)
 
 
+@in_each_case
 @pytest.mark.parametrize("outcome", [rolled_back, savepoint_rolled_back])
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_rolled_back_is_not_told(way, outcome, told, parcel):
     with outcome():
         WAYS[way][0](parcel)
     assert told() == []
+
+
+@on_postgresql
+@pytest.mark.parametrize("way", WAYS)
+def test_another_database_makes_no_difference(way, told, parcel):
+    change, events = WAYS[way]
+    again = Parcel.objects.get(pk=parcel.pk)
+    with atomic():
+        with rolled_back():
+            change(parcel)
+        change(again)
+    assert told() == sorted(events)

@@ -90,6 +90,15 @@ def registered(alias: str, settings: dict[str, Any]) -> Iterator[str]:
 
 
 @contextmanager
+def migrated(alias: str, settings: dict[str, Any]) -> Iterator[str]:
+    """Let Django know a database, with all tables of the tests."""
+    with _registered(alias, settings):
+        for syncdb in (False, True):  # tables without migrations refer to those with some
+            call_command("migrate", database=alias, run_syncdb=syncdb, verbosity=0)
+        yield alias
+
+
+@contextmanager
 def _registered(alias: str, settings: dict[str, Any]) -> Iterator[Any]:
     connections.settings[alias] = settings
     connections.configure_settings(connections.settings)
