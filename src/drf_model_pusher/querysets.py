@@ -36,7 +36,7 @@ _Model = TypeVar("_Model", bound=models.Model)
 _under_way: ContextVar[bool] = ContextVar("under_way", default=False)
 
 # Those of `bulk_create()` that may be given by position.
-_ARGUMENTS = ("batch_size", "ignore_conflicts", "update_conflicts")
+_ARGUMENTS = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields")
 
 # Such a queryset may be used while a view handles a request.
 handling.need()
@@ -56,12 +56,16 @@ class PushingQuerySet(models.QuerySet[_Model]):
         Nothing is pushed of objects whose keys the database does not return, nor with
         ``ignore_conflicts``, since nobody knows then what is new.
         """
+        objs = list(objs)
+        given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
+        updates = given.get("update_conflicts")
         with _pushing(self) as backends:
+            keys = [each.pk for each in objs if each.pk is not None] if updates else []
+            before, touched = self._before(backends, keys, given.get("update_fields") or ())
             created = super().bulk_create(objs, *args, **kwargs)
-            given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
             if not given.get("ignore_conflicts"):
-                event = "update" if given.get("update_conflicts") else "create"
-                self._push(backends, event, self._known(created, backends))
+                event, known = "update" if updates else "create", self._known(created, backends)
+                self._push(backends, event, known, before, touched=touched)
         return created
 
     def bulk_update(

@@ -188,6 +188,22 @@ class TestPushingQuerySet:
         )
         assert told() == ["parcels: parcel.update"]
 
+    def test_bulk_create_that_updates_conflicts_may_move(self, declare, told, parcels):
+        declare(channels=["c{customer_id}"])
+        first, other = parcels[0].customer_id, Customer.objects.create(slug="bo")
+        again = [Parcel(pk=parcels[0].pk, customer=other), Parcel(pk=99, customer=other)]
+        Parcel.objects.bulk_create(
+            iter(again),
+            update_conflicts=True,
+            update_fields=["customer"],
+            unique_fields=["id"],
+        )
+        assert told() == [
+            f"c{first}: parcel.delete",
+            f"c{other.pk}: parcel.create",
+            f"c{other.pk}: parcel.update",
+        ]
+
     def test_bulk_update_is_one_update_each(self, declare, memory, parcels):
         declare(observe=True)
         for parcel in parcels:
@@ -280,3 +296,45 @@ class TestPushingQuerySet:
         declare()
         call(View, "update", headers={"X-Pusher-Socket-Id": "1.2"})
         assert [event.socket_id for event in memory] == ["1.2"] * 3
+
+
+class TestParentsOfMany:
+    """A statement is one change, in a transaction or without one."""
+
+    @pytest.fixture
+    def names(self, declare, memory, parcels):
+        class CustomerSerializer(serializers.ModelSerializer):
+            class Meta:
+                model = Customer
+                fields = ["id"]
+
+        declare(serializer_class=CustomerSerializer, channels=["customers"])
+        declare(touches=["customer"], observe={"delete"})
+        return lambda: sorted(event.name for event in memory)
+
+    def test_are_told_of_once_by_an_update(self, names, parcels):
+        Parcel.objects.update(state="sent")
+        assert names() == ["customer.update", *["parcel.update"] * 3]
+
+    def test_are_both_told_of_when_lines_move(self, names, parcels):
+        Parcel.objects.update(customer=Customer.objects.create(slug="bo"))
+        assert names() == ["customer.update", "customer.update", *["parcel.update"] * 3]
+
+    def test_are_told_of_once_by_a_deletion(self, names, parcels):
+        Parcel.objects.all().delete()
+        assert names() == ["customer.update", *["parcel.delete"] * 3]
+
+    def test_are_told_of_once_by_a_deletion_that_nobody_observes(
+        self, declare_items, declare, told, parcels
+    ):
+        declare()
+        backend = declare_items(touches=["parcel"])
+        Item.objects.bulk_create(Item(parcel=parcels[0], text="tea") for _ in range(3))
+        backend().push_many("delete", Item.objects.all())
+        assert sorted(told()) == [*["items: item.delete"] * 3, "parcels: parcel.update"]
+
+    def test_a_write_that_fails_pushes_nothing(self, names, parcels):
+        other = Customer.objects.create(slug="bo")
+        with pytest.raises(ValueError, match="expected a number"), transaction.atomic():
+            Parcel.objects.update(customer=other, weight=2, id="x")
+        assert names() == []
