@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from drf_model_pusher.server import extra, protocol, queries
@@ -21,6 +21,9 @@ try:
     from starlette.routing import Route, Router
 except ImportError as error:  # pragma: no cover - needs an installation without the extra
     raise ImportError(extra.MESSAGE) from error
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 Answer = Callable[[Hub, Request, bytes], dict[str, Any]]
 
@@ -85,23 +88,38 @@ class Api:
         return {}
 
     def _route(self, method: str, path: str, answer: Answer) -> Route:
-        async def respond(request: Request) -> Response:
-            try:
-                return _json(await self._answer(request, answer))
-            except RequestError as error:
-                return _text(str(error), error.status)
-            except InvalidSignature as error:
-                return _text(str(error), 401)
+        return Route(path, _Endpoint(self._hubs, answer), methods=[method])
 
-        return Route(path, respond, methods=[method])
 
-    async def _answer(self, request: Request, answer: Answer) -> dict[str, Any]:
+class _Endpoint:
+    """Answers the requests of a route, as an ASGI application: a function costs Starlette more.
+
+    Args:
+        hubs: The hubs by app id.
+        answer: What to answer an owner of the app.
+    """
+
+    def __init__(self, hubs: Mapping[str, Hub], answer: Answer) -> None:
+        self._hubs = hubs
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            response = _json(await self._answered(request))
+        except RequestError as error:
+            response = _text(str(error), error.status)
+        except InvalidSignature as error:
+            response = _text(str(error), 401)
+        await response(scope, receive, send)
+
+    async def _answered(self, request: Request) -> dict[str, Any]:
         hub = self._hubs.get(request.path_params["app_id"])
         if hub is None:
             raise RequestError("Unknown app", 404)
         body = await read_body(request, hub.limits.body_bytes)
         _authenticate(hub, request, body)
-        return answer(hub, request, body)
+        return self._answer(hub, request, body)
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

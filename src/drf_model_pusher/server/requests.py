@@ -97,8 +97,7 @@ def _publication(value: dict[str, Any], names: list[Any], limits: Limits) -> Pub
         check_event(event)
     except InvalidEventError as error:
         raise RequestError(str(error)) from error
-    kinds = [ChannelKind.of(channel) for channel in event.channels]
-    if ChannelKind.ENCRYPTED in kinds and len(kinds) > 1:
+    if len(channels) > 1 and ChannelKind.ENCRYPTED in map(ChannelKind.of, channels):
         raise RequestError("An event for an encrypted channel can have no other channel")
     if protocol.size(data) > limits.event_data_bytes:
         raise RequestError(f"The data is larger than {limits.event_data_bytes} bytes", 413)
