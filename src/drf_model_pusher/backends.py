@@ -13,11 +13,11 @@ from drf_model_pusher.change_rules import ChangeRules
 from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.composing import compose, render
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
+from drf_model_pusher.exceptions import DeclarationError, InvalidEventError, SettingError
 from drf_model_pusher.lookups import object_key
 from drf_model_pusher.moves import Before
 from drf_model_pusher.oversize import reference
-from drf_model_pusher.pushing import push_events, wrong_settings_logged
+from drf_model_pusher.pushing import log_wrong_setting, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
 from drf_model_pusher.sharing import is_rendered_alike
 from drf_model_pusher.standing_in import no_request
@@ -185,7 +185,7 @@ class PusherBackend(ChangeRules):
             pre_destroy: Whether the object is about to be deleted; it is still there.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        with wrong_settings_logged:
+        try:
             if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(type(self)):
                 return
             event = self.resolve_event(event, instance)
@@ -198,6 +198,8 @@ class PusherBackend(ChangeRules):
                     push_events(events, using=using)
                     if self.touches:
                         refetching.touch(self, instance, ignore=ignore, using=using)
+        except SettingError as error:
+            log_wrong_setting(error)
 
     @only_in_sync_code
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:

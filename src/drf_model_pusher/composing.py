@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 from drf_model_pusher.async_code import data_of
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.lookups import object_key
-from drf_model_pusher.moves import Move
+from drf_model_pusher.moves import Before, Move
 from drf_model_pusher.occupancy import Audience, audience
 from drf_model_pusher.pushing import encode_data, fits, make_event, writer_socket_id
 
@@ -38,7 +38,12 @@ def compose(
     socket_id = socket_id_of(backend, ignore=ignore)
     subject = _subject(instance)
     composed = []
-    for change, heard, name, data in _packets(backend, event, instance):
+    packets: Iterable[_Packet] = (
+        _move(backend, backend.before, instance)
+        if backend.before is not None and event == "update"
+        else (_packet(backend, event, instance),)
+    )
+    for change, heard, name, data in packets:
         if not heard.channels:
             continue
         pusher_event = make_event(
@@ -68,12 +73,8 @@ def socket_id_of(backend: PusherBackend, *, ignore: bool) -> str | None:
     )
 
 
-def _packets(backend: PusherBackend, event: str, instance: Any) -> Iterator[_Packet]:
-    """Go through what a change is to its channels: one event, or those of a move."""
-    before = backend.before
-    if before is None or event != "update":
-        yield _packet(backend, event, instance)
-        return
+def _move(backend: PusherBackend, before: Before, instance: Any) -> Iterator[_Packet]:
+    """Go through what an update is to channels of which some may lose or gain the object."""
     names = backend.full_names(instance)
     move = Move.between(before.channels, names)
     if move.left:
@@ -83,7 +84,7 @@ def _packets(backend: PusherBackend, event: str, instance: Any) -> Iterator[_Pac
     if move.joined:
         yield _packet(backend, "create", instance, names, move.joined.__contains__)
     if not move.joined or len(names) > len(move.joined):
-        yield _packet(backend, event, instance, names, lambda name: name not in move.joined)
+        yield _packet(backend, "update", instance, names, lambda name: name not in move.joined)
 
 
 def _packet(
@@ -98,9 +99,10 @@ def _packet(
         channels, name, data = backend.get_packet(event, instance)
         # A private event never leaves on a public channel, whatever one's own packet says.
         channels = backend.with_prefix(channels, backend.get_packet)
-        return event, audience(_kept(channels, keep), backend.provider_class), name, data
+        heard = audience(_kept(channels, keep) if keep else channels, backend.provider_class)
+        return event, heard, name, data
     channels = backend.full_names(instance) if names is None else names
-    heard = audience(_kept(channels, keep), backend.provider_class)
+    heard = audience(_kept(channels, keep) if keep else channels, backend.provider_class)
     data = render(backend, event, instance) if heard.channels else None
     return event, heard, backend.get_event_name(event), data
 
@@ -112,8 +114,8 @@ def render(backend: PusherBackend, event: str, instance: Any) -> Any:
     return data_of(backend.get_serializer(instance), backend.view)
 
 
-def _kept(channels: Sequence[str], keep: Callable[[str], bool] | None) -> Sequence[str]:
-    return channels if keep is None else [channel for channel in channels if keep(channel)]
+def _kept(channels: Sequence[str], keep: Callable[[str], bool]) -> Sequence[str]:
+    return [channel for channel in channels if keep(channel)]
 
 
 def _subject(instance: Any) -> str | None:
@@ -125,7 +127,7 @@ def _subject(instance: Any) -> str | None:
 def subject_of(model: type[models.Model], key: Any) -> str:
     """Return what names an object to those who carry its events."""
     # It is one, by whatever proxy of its model it was changed.
-    concrete = cast("type[models.Model]", model._meta.concrete_model)
+    concrete: Any = model._meta.concrete_model
     return f"{concrete._meta.label_lower}:{key}"
 
 

@@ -51,16 +51,17 @@ def audience(channels: Sequence[str], provider: type[BaseProvider] | None = None
         channels: Full names.
         provider: Who will carry it; what is known holds for the provider of the settings alone.
     """
-    heard = _audience(channels, provider)
-    if not heard.channels:
-        logger.debug("nobody listens channels=%d", len(channels))
-    return heard
-
-
-def _audience(channels: Sequence[str], provider: type[BaseProvider] | None = None) -> Audience:
     everybody = Audience(channels=tuple(channels))
-    if not app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
-        return everybody
+    if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
+        heard = _listening(everybody, provider)
+        if not heard.channels:
+            logger.debug("nobody listens channels=%d", len(channels))
+        return heard
+    return everybody
+
+
+def _listening(everybody: Audience, provider: type[BaseProvider] | None) -> Audience:
+    channels = everybody.channels
     tracked = [channel for channel in channels if is_tracked(channel)]
     if not tracked or not is_default(provider):
         return everybody
@@ -98,7 +99,7 @@ def settle(events: Sequence[PusherEvent]) -> list[PusherEvent | None]:
     if not unsure:
         return list(events)
     synchronize_once(unsure)
-    listening = set(_audience(sorted(unsure)).channels)
+    listening = set(_listening(Audience(channels=tuple(sorted(unsure))), None).channels)
     return [_narrow(event, listening) if event.unsure else event for event in events]
 
 

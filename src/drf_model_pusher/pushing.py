@@ -29,14 +29,18 @@ _encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def log_wrong_setting(error: SettingError) -> None:
+    """Log that a setting keeps anything from being pushed; the message may show its value."""
+    logger.error("nothing pushed reason=setting hint=%s", error.hint)
+
+
 class _WrongSettingsLogged(AbstractContextManager[None]):
     """Logs a setting that does not fit, instead of failing a request whose change is made."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         if not isinstance(error, SettingError):
             return False
-        # The hint names the setting and says what it should be; the message may show its value.
-        logger.error("nothing pushed reason=setting hint=%s", error.hint)
+        log_wrong_setting(error)
         return True
 
 
@@ -111,9 +115,10 @@ def writer_socket_id(request: HttpRequest | Request | None) -> str | None:
     meta = request.META
     for header in ("HTTP_X_PUSHER_SOCKET_ID", "HTTP_X_SOCKET_ID"):
         socket_id: str = meta.get(header) or ""
+        if not socket_id:
+            continue
         if is_valid_socket_id(socket_id):
             return socket_id
-        if socket_id:
-            # The value is the client's own and may be anything: only its length is fit for a log.
-            logger.warning("socket id ignored reason=malformed length=%d", len(socket_id))
+        # The value is the client's own and may be anything: only its length is fit for a log.
+        logger.warning("socket id ignored reason=malformed length=%d", len(socket_id))
     return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, router, transaction
@@ -18,6 +18,7 @@ from drf_model_pusher.delivery.base import get_delivery, held_back
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import (
+    log_wrong_setting,
     make_event,
     push_events,
     writer_socket_id,
@@ -115,15 +116,18 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             pre_destroy: Whether the object is about to be deleted.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        with wrong_settings_logged:
+        try:
             if app_settings.DRF_MODEL_PUSHER_DISABLED:
                 return
-            model = type(instance) if isinstance(instance, models.Model) else None
-            for backend in self.get_pusher_backends(model):
-                if event == self.PUSH_UPDATE and self._memory is not None:
-                    self._memory.tell(backend, instance)
-                if not backend.observe or handling.tell(backend, event, instance, view=self):
-                    backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
+        except SettingError as error:
+            log_wrong_setting(error)
+            return
+        model = type(instance) if isinstance(instance, models.Model) else None
+        for backend in self.get_pusher_backends(model):
+            if event == self.PUSH_UPDATE and self._memory is not None:
+                self._memory.tell(backend, instance)
+            if not backend.observe or handling.tell(backend, event, instance, view=self):
+                backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
     @only_in_sync_code
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
@@ -195,39 +199,38 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         self._destroy(instance, super().perform_destroy)
 
     def _create(self, serializer: BaseSerializer[Any], create: Callable[[Any], None]) -> None:
-        with self._transaction(), self._own_changes(serializer, known=False):
+        with self._change(serializer, known=False):
             create(serializer)
             if self.push_creations:
                 self._push_saved(self.PUSH_CREATE, serializer)
 
     def _update(self, serializer: BaseSerializer[Any], update: Callable[[Any], None]) -> None:
         self._remember(serializer.instance)
-        with (
-            self._transaction(serializer.instance),
-            self._own_changes(serializer, known=True),
-        ):
+        with self._change(serializer, known=True):
             update(serializer)
             if self.push_updates:
                 _forget_prefetched(serializer.instance)
                 self._push_saved(self.PUSH_UPDATE, serializer)
 
     def _destroy(self, instance: Any, destroy: Callable[[Any], None]) -> None:
-        holding = self._held_back(instance) if self.push_deletions else nullcontext()
+        holding = self._held_back(instance) if self.push_deletions else _NOTHING
         with self._transaction(instance), holding:
             if self.push_deletions:
                 self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
             with handling.own_changes(self, _each(instance), list) if handling.needed else _NOTHING:
                 destroy(instance)
 
-    def _own_changes(
+    def _change(
         self, serializer: BaseSerializer[Any], *, known: bool
-    ) -> AbstractContextManager[None]:
-        """Keep observers from pushing what the view is about to push."""
+    ) -> AbstractContextManager[Any]:
+        """Return what a change is made in, so that observers leave it to the view."""
+        in_transaction = self._transaction(serializer.instance if known else None)
         if not handling.needed:
-            return _NOTHING
+            return in_transaction
         known = known and not isinstance(serializer.instance, models.QuerySet)
         objects = _each(serializer.instance) if known else None
-        return handling.own_changes(self, objects, lambda: _each(serializer.instance))
+        own = handling.own_changes(self, objects, lambda: _each(serializer.instance))
+        return _both(in_transaction, own)
 
     #: What objects were before the update that is under way.
     _memory: Memory | None = None
@@ -263,23 +266,32 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
 
     def _transaction(self, instance: Any = None) -> AbstractContextManager[Any]:
         """Commit a change and its events together, where the delivery writes them down with it."""
-        with suppress(SettingError):  # which the push logs
-            if get_delivery().joins_transaction and not app_settings.DRF_MODEL_PUSHER_DISABLED:
-                model = self.get_pusher_model()
-                hints = {"instance": instance} if isinstance(instance, models.Model) else {}
-                using = router.db_for_write(model, **hints) if model else None
-                if not transaction.get_connection(using).in_atomic_block:
-                    return transaction.atomic(using=using)
-        return nullcontext()
+        try:
+            if not get_delivery().joins_transaction or app_settings.DRF_MODEL_PUSHER_DISABLED:
+                return _NOTHING
+        except SettingError:  # which the push logs
+            return _NOTHING
+        model = self.get_pusher_model()
+        hints = {"instance": instance} if isinstance(instance, models.Model) else {}
+        using = router.db_for_write(model, **hints) if model else None
+        if transaction.get_connection(using).in_atomic_block:
+            return _NOTHING
+        return transaction.atomic(using=using)
 
     def _held_back(self, instance: Any) -> AbstractContextManager[None]:
         """Keep a deletion's event until the deletion is done; it is pushed before it happens."""
         if any(registry.backends_for(type(each)) for each in _each(instance)):
             return held_back()
-        return nullcontext()
+        return _NOTHING
 
 
 _NOTHING = nullcontext()
+
+
+@contextmanager
+def _both(outer: AbstractContextManager[Any], inner: AbstractContextManager[Any]) -> Iterator[None]:
+    with outer, inner:
+        yield
 
 
 def _each(instance: Any) -> Iterable[Any]:

@@ -45,14 +45,14 @@ class BackgroundDelivery(BaseDelivery):
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Queue events; where there is no room for them the oldest that wait are given up."""
-        with self._changed:
+        with self._lock:
             now = time.monotonic()
             dropped = [gone for event in events if (gone := self._queue.put(event, now=now))]
             if not self._busy:
                 self._changed.notify_all()
         if dropped:
             report_dropped(dropped, "the queue is full")
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
             self._start_thread()
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -77,7 +77,8 @@ class BackgroundDelivery(BaseDelivery):
             return len(self._queue) + len(self._rounds.unfinished)
 
     def _start_afresh(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._queue = EventQueue(app_settings.DRF_MODEL_PUSHER_QUEUE_SIZE)
         self._rounds = Rounds()
         self._thread: threading.Thread | None = None
@@ -96,7 +97,7 @@ class BackgroundDelivery(BaseDelivery):
 
     def _start_thread(self) -> None:
         with self._changed:
-            if self._thread is not None and self._thread.is_alive():
+            if self._thread is not None:
                 return
             try:
                 thread = threading.Thread(target=self._run, name="drf_model_pusher", daemon=True)
@@ -115,13 +116,16 @@ class BackgroundDelivery(BaseDelivery):
             before_sigterm(self._end)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue)
-            if pause := self._round():
+        try:
+            while True:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._hurry, pause)
-                    self._hurry = False  # one try at once; then pauses as before
+                    self._changed.wait_for(lambda: self._queue)
+                if pause := self._round():
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._hurry, pause)
+                        self._hurry = False  # one try at once; then pauses as before
+        finally:
+            self._thread = None  # whatever ended it: the next event starts another
 
     def _round(self) -> float:
         """Try what waits; return the seconds to wait before the next round."""

@@ -85,7 +85,9 @@ class BaseDelivery(ABC):
             events: What to send, in order.
             using: The alias of the database that the change was written to.
         """
-        if not postponed(partial(self.deliver, events, using=using)):
+        if is_held_back():
+            postponed(partial(self.deliver, events, using=using))
+        else:
             self.accept(events, using=using)
 
     def writes_in_transaction(self) -> bool:

@@ -34,6 +34,9 @@ def after_commit(
         instead_of: Another `send`, whose later events are left to this one, to keep their order.
     """
     connection = transaction.get_connection(using)
+    if not connection.in_atomic_block and connection.autocommit:
+        send(list(events))  # as a hook would, without the detour
+        return
     hook = _Hook(send, events, instead_of)
     if connection.in_atomic_block:
         kept = vars(connection)

@@ -39,7 +39,7 @@ class EventQueue:
     def put(self, event: PusherEvent, *, now: float) -> PusherEvent | None:
         """Add an event; return the one that had to go for it, if any."""
         self._add(Waiting(event=event, since=now))
-        return self._pop().event if len(self) > self.size else None
+        return self._pop().event if len(self._waiting) > self.size else None
 
     def put_back(self, entries: Iterable[Waiting]) -> list[PusherEvent]:
         """Put entries before all others; return the events that had to go for them."""
