@@ -1,4 +1,4 @@
-"""The viewset in each of its variants, found by the same two patterns: none is nearer than another."""
+"""The viewset in each of its variants, found by the same patterns: none is nearer than another."""
 
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.utils.asyncio import async_unsafe
@@ -17,12 +18,32 @@ from django.utils.asyncio import async_unsafe
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
-#: A decorator of what pushes in sync code. On the thread of an event loop it would find another
-#: connection than the one that wrote, and so push before a commit, or in spite of a rollback.
-only_in_sync_code = async_unsafe(
+_P = ParamSpec("_P")
+
+_NOT_IN_ASYNC_CODE = async_unsafe(
     "You cannot push from async code in this way, where no transaction would be seen: await "
     "apush_change(), apush_changes() or apush(), or use sync_to_async()."
 )
+
+
+def only_in_sync_code(function: Callable[_P, None]) -> Callable[_P, None]:
+    """Keep what pushes from being called on the thread of an event loop.
+
+    It would find another connection there than the one that wrote, and so push before a commit, or
+    in spite of a rollback.
+
+    Raises:
+        SynchronousOnlyOperation: A loop is running, and Django's own setting does not allow it.
+    """
+    refused = _NOT_IN_ASYNC_CODE(function)
+
+    @wraps(function)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        # Django asks in a way that raises and catches an exception, on each call, where none runs.
+        called = function if asyncio._get_running_loop() is None else refused
+        called(*args, **kwargs)
+
+    return guarded
 
 
 async def in_sync_thread(function: Callable[..., None], *args: Any, **kwargs: Any) -> None:

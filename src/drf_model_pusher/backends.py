@@ -188,16 +188,18 @@ class PusherBackend(ChangeRules):
         try:
             if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(type(self)):
                 return
-            event = self.resolve_event(event, instance)
-            if self.should_push(event, instance):
-                using = self.using or _alias(instance, pre_destroy=pre_destroy)
-                if self.reads_again():
-                    refetching.push(self, event, instance, ignore=ignore, using=using)
-                else:
-                    events = compose(self, event, instance, ignore=ignore, using=using)
-                    push_events(events, using=using)
-                    if self.touches:
-                        refetching.touch(self, instance, ignore=ignore, using=using)
+            if self.decides:
+                event = self.resolve_event(event, instance)
+                if not self.should_push(event, instance):
+                    return
+            using = self.using or _alias(instance, pre_destroy=pre_destroy)
+            if self.reads_again():
+                refetching.push(self, event, instance, ignore=ignore, using=using)
+            else:
+                events = compose(self, event, instance, ignore=ignore, using=using)
+                push_events(events, using=using)
+                if self.touches:
+                    refetching.touch(self, instance, ignore=ignore, using=using)
         except SettingError as error:
             log_wrong_setting(error)
 

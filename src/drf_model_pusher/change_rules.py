@@ -67,6 +67,9 @@ class ChangeRules(ChannelRules):
     asks_what_changed: ClassVar[bool] = False
     """Whether it makes a difference to this backend what an update has changed."""
 
+    decides: ClassVar[bool] = False
+    """Whether ``resolve_event()`` and ``should_push()`` may do anything but let a change pass."""
+
     #: The values of the object's columns before an update, where they are known and asked for.
     previous: Mapping[str, Any] | None = None
 
@@ -100,6 +103,7 @@ class ChangeRules(ChannelRules):
                 for name in ("should_push", "resolve_event")
             )
         )
+        cls.decides = cls.asks_what_changed or bool(cls.events)
         for name in field_names(cls.model, cls.only_when or ()):
             cls._field("only_when", cls.model, name)
         for path in cls.touches:

@@ -84,7 +84,7 @@ def push_events(events: Sequence[PusherEvent], *, using: str | None = None) -> N
         events: What to push, in order.
         using: The alias of the database whose transaction decides.
     """
-    fitting = [event for event in events if fits(event)]
+    fitting = events if all(map(fits, events)) else [event for event in events if fits(event)]
     if fitting:
         get_delivery().deliver(fitting, using=using)
     if len(fitting) < len(events):
@@ -111,8 +111,9 @@ def writer_socket_id(request: HttpRequest | Request | None) -> str | None:
     """
     if request is None:
         return None
-    # Not request.headers: that is a copy of all of them, made for us alone.
-    meta = request.META
+    # Not request.headers: that is a copy of all of them, made for us alone. A request of DRF finds
+    # what Django's has by failing first.
+    meta = getattr(request, "_request", request).META
     for header in ("HTTP_X_PUSHER_SOCKET_ID", "HTTP_X_SOCKET_ID"):
         socket_id: str = meta.get(header) or ""
         if not socket_id:

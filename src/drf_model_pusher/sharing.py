@@ -46,7 +46,11 @@ def is_response_settled(view: Any, action: str, own: type) -> bool:
         action: ``create`` or ``update``.
         own: Our mixin.
     """
-    return _is_handled_by(view, _ACTIONS[action][1]) and _is_plain_view(
+    if isinstance(view, ViewSetMixin):
+        is_handled = getattr(view, "action", None) in _ACTIONS[action][1]
+    else:
+        is_handled = getattr(type(view), view.request.method.lower(), None) in _HANDLERS
+    return is_handled and _is_plain_view(
         type(view),  # type: ignore[arg-type] # a class can be hashed
         action,
         own,
@@ -92,13 +96,6 @@ def _is_plain_backend(backend_class: type, base: type) -> bool:
         "get_oversize_data",
     )
     return all(_same(backend_class, base, name) for name in names)
-
-
-def _is_handled_by(view: Any, names: tuple[str, ...]) -> bool:
-    if isinstance(view, ViewSetMixin):
-        return getattr(view, "action", None) in names
-    method = view.request.method.lower()
-    return getattr(type(view), method, None) in _HANDLERS
 
 
 def _same(one: type, other: type, name: str) -> bool:

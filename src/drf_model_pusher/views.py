@@ -102,7 +102,10 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
     ) -> None:
         """Push a change of one instance, or the same change of each in a list or queryset."""
-        for each in _each(instance):
+        if not isinstance(instance, _MANY):
+            self.push_change(event, instance, pre_destroy=pre_destroy)
+            return
+        for each in instance:
             self.push_change(event, each, pre_destroy=pre_destroy)
 
     def push_change(
@@ -285,6 +288,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         return _NOTHING
 
 
+_MANY = (list, tuple, models.QuerySet)
+
 _NOTHING = nullcontext()
 
 
@@ -296,7 +301,7 @@ def _both(outer: AbstractContextManager[Any], inner: AbstractContextManager[Any]
 
 def _each(instance: Any) -> Iterable[Any]:
     """Return the objects of a change: many, or the one."""
-    return instance if isinstance(instance, (list, tuple, models.QuerySet)) else [instance]
+    return instance if isinstance(instance, _MANY) else [instance]
 
 
 def _forget_prefetched(instance: Any) -> None:

@@ -85,9 +85,7 @@ class BaseDelivery(ABC):
             events: What to send, in order.
             using: The alias of the database that the change was written to.
         """
-        if is_held_back():
-            postponed(partial(self.deliver, events, using=using))
-        else:
+        if _held.get() is None or not postponed(partial(self.deliver, events, using=using)):
             self.accept(events, using=using)
 
     def writes_in_transaction(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from weakref import ref
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connections
 
 # An event, or what events will be made of.
 Item = TypeVar("Item")
@@ -33,7 +33,7 @@ def after_commit(
         using: The alias of the database whose transaction decides.
         instead_of: Another `send`, whose later events are left to this one, to keep their order.
     """
-    connection = transaction.get_connection(using)
+    connection = connections[using or DEFAULT_DB_ALIAS]
     if not connection.in_atomic_block and connection.autocommit:
         send(list(events))  # as a hook would, without the detour
         return
