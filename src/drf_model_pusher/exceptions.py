@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -75,7 +75,7 @@ class ProviderError(ModelPusherException):
         self.detail = detail[:200]
         self.status = status
         self.retryable = retryable
-        self.retry_after = retry_after
+        self.retry_after = _number(retry_after)
         self.sent = sent
         self.refused = refused
         self.partial = partial
@@ -94,6 +94,14 @@ class ProviderError(ModelPusherException):
             sent=sent,
             refused=refused,
         )
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, also for the text of a header; None where it is none."""
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 class DroppedError(ProviderError):

@@ -38,7 +38,7 @@ def _log_failed(
     *, event: PusherEvent, attempts: int, duration: float, error: Exception, **kwargs: object
 ) -> None:
     if isinstance(error, DroppedError):
-        _drops.add(str(error))
+        count_dropped(str(error))
         return
     logger.error(
         "event failed name=%s channels=%d attempts=%d duration=%.3f error=%s",
@@ -49,6 +49,11 @@ def _log_failed(
         # Of others the name only: their text may repeat the payload.
         error if isinstance(error, ProviderError) else type(error).__name__,
     )
+
+
+def count_dropped(reason: str) -> None:
+    """Count an event that was given up, to be logged with others of the minute."""
+    _drops.add(reason)
 
 
 class _Drops:

@@ -14,6 +14,7 @@ from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
 from drf_model_pusher.providers import BaseProvider, MemoryProvider
+from drf_model_pusher.signals import event_failed
 from tests.pusher_api import Answer
 
 
@@ -150,6 +151,28 @@ class TestOutages:
             ("e1", DroppedError),
             ("e2", DroppedError),
         ]
+
+    def test_a_receiver_that_pushes_of_a_drop_drops_no_more_than_it_pushes(
+        self, pusher_api, settings, reports, caplog
+    ):
+        settings.DRF_MODEL_PUSHER_QUEUE_SIZE = 20
+        background = module.BackgroundDelivery()
+        pusher_api.script.append(Answer(delay=0.3))
+        background.send([event(0)])
+        pusher_api.wait_for_calls(1)
+        background.send([event(n) for n in range(1, 21)])
+
+        def alarm(event, **kwargs):
+            background.send([PusherEvent(channels=("alarms",), name=event.name, data="{}")])
+
+        event_failed.connect(alarm)
+        try:
+            background.send([event(21)])
+        finally:
+            event_failed.disconnect(alarm)
+        assert background.flush(10)
+        assert names(pusher_api) == ["e0", *(f"e{n}" for n in range(3, 22)), "e1"]
+        assert [name for name, _, _ in reports.failed] == ["e1"]
 
     def test_a_bug_in_a_round_does_not_end_the_thread_and_is_told(
         self, pusher_api, background, monkeypatch, reports, caplog

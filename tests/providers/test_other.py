@@ -143,3 +143,8 @@ class TestErrors:
         settings.DRF_MODEL_PUSHER_PROVIDER = "nowhere.Nothing"
         with pytest.raises(SettingError, match="which cannot be imported"):
             get_provider()
+
+
+@pytest.mark.parametrize(("given", "kept"), [("7", 7.0), (2, 2.0), ("soon", None), (None, None)])
+def test_a_provider_may_hand_on_the_header_that_it_was_given(given, kept):
+    assert ProviderError("busy", retryable=True, retry_after=given).retry_after == kept

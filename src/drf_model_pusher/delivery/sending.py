@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from asyncio import CancelledError
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from django.dispatch import Signal
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
+from drf_model_pusher.log import count_dropped
 from drf_model_pusher.occupancy import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent, events_tried
@@ -22,6 +24,9 @@ Entry = TypeVar("Entry", bound=Waiting)
 
 # A provider, or why there is none.
 _Found: TypeAlias = BaseProvider | ProviderError
+
+# What this thread is telling receivers of signals.
+_telling = threading.local()
 
 # Refusals that may be about one of several events; the others are about all that we send.
 _ABOUT_ONE = (None, 400, 413, 422)
@@ -122,9 +127,20 @@ def report_dropped(events: Sequence[PusherEvent], reason: str) -> None:
         events: The events.
         reason: One of a few constant texts, by which the log counts.
     """
-    for event in events:
-        entry = Waiting(event=event, since=0)
-        _report(event_failed, entry, None, 0.0, error=DroppedError(reason))
+    if not events:
+        return
+    if getattr(_telling, "drops", False):
+        # A receiver has pushed, and so has dropped others: to tell of those might never end.
+        for _ in events:
+            count_dropped(reason)
+        return
+    _telling.drops = True
+    try:
+        for event in events:
+            entry = Waiting(event=event, since=0)
+            _report(event_failed, entry, None, 0.0, error=DroppedError(reason))
+    finally:
+        _telling.drops = False
 
 
 def _find_provider(provider_class: type[BaseProvider] | None) -> _Found:
