@@ -15,7 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
+from rest_framework.views import APIView, exception_handler
 
 from drf_model_pusher import occupancy
 from drf_model_pusher.authorization import Doorkeeper
@@ -61,6 +61,10 @@ class _PusherView(APIView):
         """Remember the user of the session, whom authentication here may replace."""
         keep_session_user(request)
         return super().initialize_request(request, *args, **kwargs)
+
+    def get_exception_handler(self) -> Any:
+        """Return DRF's own: pusher-js reads the status, which an envelope may hide."""
+        return exception_handler
 
     def validated(self, request: Request) -> dict[str, Any]:
         """Return what the request holds; a malformed one is answered with 400."""

@@ -4,7 +4,8 @@ The view is called as its URL calls it, by its own ``as_view()`` and ``dispatch(
 does is done. What it answers with 200 is granted, if that is what the channel is about. A subclass
 made here stands before it, which does no more than this: it lets the view know the user whom its
 authentication finds in the request that was really sent; it looks on while the view gets its
-object; it counts no throttles; and it renders nothing of a list that is sure to show its queryset.
+object, and while it handles errors; it counts no throttles; and it renders nothing of a list that
+is sure to show its queryset.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class _Question:
     """Whether the view has looked for its object."""
     has_checked: bool = False
     """Whether that was there, so that permissions were asked about it."""
+    refusal: str | None = None
+    """What the view said no by, whatever it has made of that."""
 
 
 def ask(rule: ViewRule, asking: Request) -> Request:
@@ -85,6 +88,9 @@ def _get(question: _Question) -> None:
     response = _handler(rule.view_class, rule.action)(request, **dict(rule.kwargs))
     if response.status_code != 200:
         raise Refused(f"{rule.name} answers {response.status_code}")
+    if question.refusal is not None:
+        # Where each answer is a 200, and only its body tells of an error.
+        raise Refused(f"{rule.name} answers 200 to {question.refusal}")
     if question.view is None:
         raise Refused(f"{rule.name} has answered without being asked: it has a way of its own")
 
@@ -119,6 +125,17 @@ class _Watched(_View):
 
     def check_throttles(self, request: Request) -> None:
         """Throttles limit work, and count requests: the authorization view has its own."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        self._drf_model_pusher_question.refusal = type(exc).__name__
+        return super().handle_exception(exc)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        if (status := getattr(response, "status_code", 200)) != 200:
+            self._drf_model_pusher_question.refusal = str(status)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def get_object(self) -> Any:
         question = self._drf_model_pusher_question
