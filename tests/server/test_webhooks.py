@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -159,6 +162,67 @@ class TestRetries:
                 threading.Event().wait(0.05)
         assert "webhook_failed url=http://127.0.0.1:1/ reason=ConnectionRefusedError" in caplog.text
         assert APP.secret not in caplog.text
+
+
+@pytest.fixture
+def dripping() -> Iterator[list[socket.socket]]:
+    """The connections to an app that never ends its answer; the first is where it listens."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connections = [listener]
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not ended.wait(0.05):
+                connection.sendall(b"X: y\r\n")
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                threads.append(threading.Thread(target=drip, args=(connection,)))
+                threads[-1].start()
+
+    threads = [threading.Thread(target=accept)]
+    threads[0].start()
+    yield connections
+    ended.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join()
+    for connection in connections:
+        connection.close()
+
+
+class TestDrippingAnswers:
+    def url(self, dripping: list[socket.socket]) -> str:
+        return f"http://127.0.0.1:{dripping[0].getsockname()[1]}/"
+
+    def test_they_are_given_up_in_time_and_leave_no_thread(self, dripping, monkeypatch, caplog):
+        monkeypatch.setattr(webhooks, "FIRST_WAIT", 0.01)
+        monkeypatch.setattr(webhooks, "TIMEOUT", 0.3)
+        application = replace(APP, webhooks=(self.url(dripping),))
+        with LocalServer([application]) as server, Client(server) as client:
+            client.subscribe("pub")
+            end = time.monotonic() + 5
+            while len(dripping) < 4 and time.monotonic() < end:
+                time.sleep(0.01)
+            assert len(dripping) >= 4
+            posting = [each for each in threading.enumerate() if each.name == "pusher-webhook"]
+            assert len(posting) <= 2
+        assert "webhook_retry" in caplog.text
+
+    def test_the_end_does_not_wait_for_them(self, dripping):
+        with LocalServer([replace(APP, webhooks=(self.url(dripping),))]) as server:
+            with Client(server) as client:
+                client.subscribe("pub")
+                while len(dripping) < 2:
+                    time.sleep(0.01)
+            start = time.monotonic()
+            server.stop()
+            assert time.monotonic() - start < 2
 
 
 class TestBody:

@@ -6,13 +6,16 @@ https://pusher.com/docs/channels/server_api/webhooks/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import logging
 import random
+import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from drf_model_pusher.server import protocol
 from drf_model_pusher.server.application import Application
@@ -54,6 +57,7 @@ class WebhookSender:
     def __init__(self, app: Application, url: str) -> None:
         self._app = app
         self._url = url
+        self._target = urlsplit(url)
         self._events: deque[WebhookEvent] = deque(maxlen=BACKLOG)
         self._arrived = asyncio.Event()
 
@@ -79,7 +83,7 @@ class WebhookSender:
         deadline = time.monotonic() + RETRY_FOR
         wait = FIRST_WAIT
         while True:
-            outcome = await asyncio.to_thread(self._post, body)
+            outcome = await self._attempt(body)
             if outcome == "":
                 return
             # Jitter, so that a recovering app is not met by all its servers at once.
@@ -91,18 +95,55 @@ class WebhookSender:
             await asyncio.sleep(pause)
             wait *= 2
 
-    def _post(self, body: bytes) -> str:
-        """Post a body; return why it was not taken, or nothing."""
-        # http.client and not urllib: a redirect would lose the body, and is not what was set up.
-        url = urlsplit(self._url)
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(url.hostname or "", url.port, timeout=TIMEOUT)
-        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    async def _attempt(self, body: bytes) -> str:
+        """Post a body once; return why it was not taken, or nothing."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+        connection = _connection(self._target)
+
+        def tell(outcome: str) -> None:
+            if not answer.done():
+                answer.set_result(outcome)
+
+        def post() -> None:
+            outcome = self._post(connection, body)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(tell, outcome)
+
+        # Not the loop's own threads: the end of the server would wait for an app that drips.
+        threading.Thread(target=post, name="pusher-webhook", daemon=True).start()
         try:
-            connection.request("POST", path, body, headers(self._app, body))
+            return await asyncio.wait_for(answer, TIMEOUT)
+        except asyncio.TimeoutError as error:
+            return type(error).__name__
+        finally:
+            _hang_up(connection)
+
+    def _post(self, connection: http.client.HTTPConnection, body: bytes) -> str:
+        path, query = self._target.path or "/", self._target.query
+        try:
+            connection.request(
+                "POST", f"{path}?{query}" if query else path, body, headers(self._app, body)
+            )
             status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
+        # ValueError: of TLS, where it is hung up.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return type(error).__name__
         finally:
             connection.close()
         return "" if 200 <= status < 300 else f"status {status}"
+
+
+def _connection(target: SplitResult) -> http.client.HTTPConnection:
+    # http.client and not urllib: a redirect would lose the body, and is not what was set up.
+    is_tls = target.scheme == "https"
+    kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
+    return kind(target.hostname or "", target.port, timeout=TIMEOUT)
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """End a conversation that another thread may be in, so that the thread ends too."""
+    line: socket.socket | None = connection.sock
+    if line is not None:
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
