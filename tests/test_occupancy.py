@@ -8,7 +8,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from rest_framework import viewsets
 from rest_framework.test import APIRequestFactory
 
-from drf_model_pusher import occupancy, occupancy_state
+from drf_model_pusher import cache_reads, occupancy, occupancy_state
 from drf_model_pusher.authorization import Doorkeeper
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
 from drf_model_pusher.delivery import get_delivery
@@ -249,6 +249,11 @@ class TestLooking:
             pytest.skip("about Redis")
         settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": [REDIS, REDIS]}}
         record({"a": True, "b": False}, now_ms())
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+
+    def test_where_django_keeps_its_connections_elsewhere_it_reads_itself(self, api, monkeypatch):
+        record({"a": True, "b": False}, now_ms())
+        monkeypatch.setattr(cache_reads, "RedisCacheClient", object())
         assert audience(["a", "b"]) == Audience(channels=("a",))
 
     def test_a_connection_that_redis_has_closed_is_replaced(self, api, request):
