@@ -20,6 +20,7 @@ from drf_model_pusher.server import patience, protocol, runner, sockets
 from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.happening import Kind
 from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.signatures import sign
 
 from .api_client import post
 from .client import Client
@@ -225,6 +226,32 @@ class TestSlowReaders:
                 while True:
                     deaf.sendall(ask * 100)
             self.wait_until_nobody_is_connected(server)
+
+    def test_one_that_is_sent_away_says_nothing_more(self):
+        """Its close waits behind what it does not read; what it says meanwhile counts no more."""
+        with LocalServer() as server, opened(server) as deaf, Client(server) as other:
+            hub = server.pusher.hubs[server.app_id]
+            name, connection = next(iter(hub.connections.items()))
+
+            def say(event: str, **message: object) -> None:
+                text = json.dumps({"event": event, **message}).encode()
+                deaf.sendall(Frame(Opcode.TEXT, text).serialize(mask=True))
+
+            user = '{"id":"7"}'
+            auth = f"{server.key}:{sign(server.secret, f'{name}::user::{user}')}"
+            say("pusher:signin", data={"auth": auth, "user_data": user})
+            auth = f"{server.key}:{sign(server.secret, f'{name}:private-a')}"
+            say("pusher:subscribe", data={"auth": auth, "channel": "private-a"})
+            server.record.wait_for_subscription("private-a")
+            transport = connection.send.__self__._transport
+            while transport.get_write_buffer_size() < 200_000:
+                post(server, "/events", {"name": "e", "channel": "private-a", "data": self.DATA})
+            other.subscribe("private-a")
+            assert post(server, "/users/7/terminate_connections", {}).status == 200
+            say("client-x", channel="private-a", data={})
+            with pytest.raises(TimeoutError):
+                server.record.wait_for(Kind.CLIENT_EVENT, 0.5)
+            assert other.is_silent()
 
     def wait_until_nobody_is_connected(self, server: LocalServer) -> None:
         connections = server._server.server_state.connections

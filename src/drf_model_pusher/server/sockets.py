@@ -69,6 +69,11 @@ class Socket:
         self._write_later()
         self.check()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the client is being sent away, behind whatever it has not read yet."""
+        return self._closing is not None
+
     def check(self) -> None:
         """Cut the client off if it has left too much unread, answers to its pings included."""
         if self.is_cut_off:
@@ -166,7 +171,7 @@ async def serve(
         return
     sockets.add(socket)
     try:
-        await _read(hub, connection, receive, clock)
+        await _read(hub, connection, socket, receive, clock)
     except asyncio.CancelledError:
         if not socket.is_cut_off:
             raise
@@ -186,14 +191,21 @@ async def refuse(send: Send, refusal: Refused) -> None:
 
 
 async def _read(
-    hub: Hub, connection: Connection, receive: Receive, clock: Callable[[], float]
+    hub: Hub,
+    connection: Connection,
+    socket: Socket,
+    receive: Receive,
+    clock: Callable[[], float],
 ) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text")
-        if text is None:
+        if socket.is_closing:
+            # Whoever is sent away, and does not read it, must not go on speaking.
+            pass
+        elif text is None:
             conversation.refuse_binary(hub, connection, clock())
         else:
             conversation.receive(hub, connection, text, clock())
