@@ -225,6 +225,19 @@ class TestDrippingAnswers:
             assert time.monotonic() - start < 2
 
 
+def test_what_an_address_may_hold_back_is_not_logged(monkeypatch, caplog):
+    monkeypatch.setattr(webhooks, "FIRST_WAIT", 0.01)
+    application = replace(APP, webhooks=("http://me:word@127.0.0.1:1/hook?token=hidden",))
+    with LocalServer([application]) as server, Client(server) as client:
+        client.subscribe("pub")
+        end = time.monotonic() + 5
+        while "webhook_retry" not in caplog.text and time.monotonic() < end:
+            time.sleep(0.01)
+    assert "webhook_retry url=http://127.0.0.1:1/hook in=" in caplog.text
+    assert "word" not in caplog.text
+    assert "hidden" not in caplog.text
+
+
 class TestBody:
     def test_a_body_is_compact_json_with_the_time_in_milliseconds(self):
         body = webhooks.encode_body([{"name": "channel_occupied", "channel": "a"}], 1327078148132)

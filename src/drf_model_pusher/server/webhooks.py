@@ -56,15 +56,17 @@ class WebhookSender:
 
     def __init__(self, app: Application, url: str) -> None:
         self._app = app
-        self._url = url
-        self._target = urlsplit(url)
+        self._target = target = urlsplit(url)
+        # For the log, without what may be a secret.
+        netloc = target.netloc.rpartition("@")[2]
+        self._shown = target._replace(netloc=netloc, query="", fragment="").geturl()
         self._events: deque[WebhookEvent] = deque(maxlen=BACKLOG)
         self._arrived = asyncio.Event()
 
     def put(self, event: WebhookEvent) -> None:
         """Take an event; it is sent within moments."""
         if len(self._events) == BACKLOG:
-            logger.warning("webhook_dropped url=%s backlog=%d", self._url, BACKLOG)
+            logger.warning("webhook_dropped url=%s backlog=%d", self._shown, BACKLOG)
         self._events.append(event)
         self._arrived.set()
 
@@ -89,9 +91,9 @@ class WebhookSender:
             # Jitter, so that a recovering app is not met by all its servers at once.
             pause = wait * random.uniform(0.5, 1.0)  # noqa: S311 - nothing to guess
             if time.monotonic() + pause > deadline:
-                logger.error("webhook_failed url=%s reason=%s", self._url, outcome)
+                logger.error("webhook_failed url=%s reason=%s", self._shown, outcome)
                 return
-            logger.warning("webhook_retry url=%s in=%.1f reason=%s", self._url, pause, outcome)
+            logger.warning("webhook_retry url=%s in=%.1f reason=%s", self._shown, pause, outcome)
             await asyncio.sleep(pause)
             wait *= 2
 
