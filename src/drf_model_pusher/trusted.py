@@ -20,7 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: What objects, or the response about them, pass through on their way out of a view.
 _TRUSTED: dict[str, set[Any]] = {
     "list": {mixins.ListModelMixin.list},
+    "paginator": {vars(generics.GenericAPIView)["paginator"]},
     "paginate_queryset": {generics.GenericAPIView.paginate_queryset},
+    "get_paginated_response": {generics.GenericAPIView.get_paginated_response},
     "get_serializer": {generics.GenericAPIView.get_serializer},
     "finalize_response": {APIView.finalize_response},
     "dispatch": {APIView.dispatch},
@@ -41,6 +43,12 @@ _TRUSTED_PAGINATION = {
 _TRUSTED_RENDERING = {
     serializers.Serializer.to_representation,
     serializers.ListSerializer.to_representation,
+}
+
+#: What chooses the objects before they are rendered.
+_TRUSTED_MAKING = {
+    serializers.Serializer: ("__new__", "many_init"),
+    serializers.ListSerializer: ("__new__", "__init__", "data"),
 }
 
 
@@ -74,10 +82,13 @@ def is_trusted_serializer(serializer_class: Any) -> bool:
     """Say whether a serializer is sure to render each object that it is given."""
     meta = getattr(serializer_class, "Meta", None)
     many = getattr(meta, "list_serializer_class", serializers.ListSerializer)
-    return (
-        _function(serializer_class, "many_init") is _function(serializers.Serializer, "many_init")
-        and serializer_class.to_representation in _TRUSTED_RENDERING
-        and many.to_representation in _TRUSTED_RENDERING
+    return all(
+        kind.to_representation in _TRUSTED_RENDERING
+        and all(_function(kind, name) is _function(known, name) for name in _TRUSTED_MAKING[known])
+        for kind, known in (
+            (serializer_class, serializers.Serializer),
+            (many, serializers.ListSerializer),
+        )
     )
 
 

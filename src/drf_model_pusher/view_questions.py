@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, QuerySet
@@ -66,8 +67,6 @@ def ask(rule: ViewRule, asking: Request) -> Request:
     Raises:
         Refused: It has not answered with 200, or not with what the channel is about.
     """
-    if problem := rule.problem():
-        raise Refused(problem)
     question = _Question(rule=rule, asking=asking)
     try:
         with Refusing(rule.name):
@@ -83,6 +82,8 @@ def ask(rule: ViewRule, asking: Request) -> Request:
 
 def _get(question: _Question) -> None:
     rule = question.rule
+    if problem := rule.problem():
+        raise Refused(problem)
     request: Any = as_get(question.asking._request, rule.topic)
     request.drf_model_pusher_question = question
     response = _handler(rule.view_class, rule.action)(request, **dict(rule.kwargs))
@@ -152,6 +153,8 @@ class _WatchedList(_Watched):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         rule = self._drf_model_pusher_question.rule
         if is_trusted_list(rule.view_class) and is_trusted_serializer(self.get_serializer_class()):
+            # Of nothing: its context may be where a view refuses.
+            self.get_serializer([], many=True)
             return Response()
         if not rule.lists_queryset:
             raise Refused(f"{rule.name} has a serializer that may leave objects out")
@@ -209,6 +212,13 @@ def _is_the_list(question: _Question) -> bool:
     if _is_everything(queryset):
         return True
     fields, wanted = [field for field, _ in rule.lookups], dict(rule.lookups)
+    if not isinstance(queryset.query.group_by, (bool, NoneType)):
+        raise Refused(f"the list of {rule.name} is one of groups, and of no objects")
+    if _compares_rows(queryset.query):
+        # "The latest of each" is another one among fewer: these are to be chosen first.
+        queryset = queryset.model._base_manager.using(queryset.db).filter(
+            pk__in=queryset.values("pk")
+        )
     shown = queryset.filter(**wanted).order_by()
     first = next(iter(shown.values_list(*fields or ["pk"])[:1]), None)
     if first is None or not all(map(_is, first, wanted.values())):
@@ -236,6 +246,11 @@ def _is_everything(queryset: QuerySet[Any]) -> bool:
         and len(query.alias_map) <= 1
         and not query.is_empty()
     )
+
+
+def _compares_rows(query: Query) -> bool:
+    """Say whether a query holds an object or not because of others."""
+    return bool(query.distinct_fields or query.where.contains_over_clause)
 
 
 def _spend_as_much(question: _Question) -> None:

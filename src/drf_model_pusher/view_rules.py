@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -162,7 +162,7 @@ def _read_only(backend: Any, lookup: str) -> type[Any]:
         f"{backend.__qualname__}.permission_classes",
         (_Objects,),
         {
-            "queryset": backend.model._default_manager.all(),
+            "model": backend.model,
             "permission_classes": backend.permission_classes,
             "lookup_field": lookup,
         },
@@ -172,8 +172,14 @@ def _read_only(backend: Any, lookup: str) -> type[Any]:
 class _Objects(ReadOnlyModelViewSet[Any]):
     """Answers who may read objects, and renders none."""
 
+    model: type[Model]
+
     filter_backends = ()
     versioning_class = None
+
+    def get_queryset(self) -> QuerySet[Any]:
+        # Anew each time: a manager may know whose objects there are at all, such as a tenant's.
+        return self.model._default_manager.all()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.get_object()

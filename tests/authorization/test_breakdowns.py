@@ -42,6 +42,13 @@ def test_a_view(member, good, caplog, method):
     check(member, caplog, good, "private-broken.1")
 
 
+def test_a_declaration_that_only_an_instance_can_read(member, good, caplog):
+    methods = property(lambda self: ["get"])
+    declare(type("View", (views.BoardViewSet,), {"http_method_names": methods}), "broken.{pk}")
+    assert ask_all(member, "private-broken.1", good) == {"private-broken.1": 403, good: 200}
+    assert "error=TypeError" in caplog.text
+
+
 def test_a_list(member, good, caplog):
     declare(type("View", (views.BoardViewSet,), {"get_queryset": break_down}), "broken")
     check(member, caplog, good, "private-broken")

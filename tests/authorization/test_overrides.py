@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from rest_framework import generics, pagination, permissions, serializers, viewsets
 from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.response import Response
 
 from drf_model_pusher.users import revoke
 from drf_model_pusher.views import ModelPusherViewMixin
@@ -74,6 +75,27 @@ class TestLists:
                 return []
 
         declare(View, "all")
+        assert ask(client, "private-all").status_code == 403
+
+    @pytest.mark.parametrize("hook", ["paginator", "get_paginated_response"])
+    def test_a_view_that_pages_in_its_own_way_grants_nothing(self, client, board, hook):
+        class Nothing(pagination.PageNumberPagination):
+            def paginate_queryset(self, queryset, request, view=None):
+                return []
+
+        own = {
+            "paginator": property(lambda self: Nothing()),
+            "get_paginated_response": lambda self, data: Response([]),
+        }
+        declare(type("View", (views.OpenBoardViewSet,), {hook: own[hook]}), "all")
+        assert ask(client, "private-all").status_code == 403
+
+    @pytest.mark.parametrize("hook", ["get_serializer_context", "get_serializer_class"])
+    def test_a_hook_of_rendering_that_refuses_is_heard(self, client, board, hook):
+        def refuse(self):
+            raise PermissionDenied
+
+        declare(type("View", (views.OpenBoardViewSet,), {hook: refuse}), "all")
         assert ask(client, "private-all").status_code == 403
 
     def test_the_mixin_takes_no_trust_from_a_list_and_gives_none(self, client, board):
@@ -244,14 +266,32 @@ class TestRendering:
         declare(View, "all")
         assert ask(client, "private-all").status_code == 403
 
-    def test_a_list_serializer_of_its_own_grants_nothing(self, client, board):
-        class Some(serializers.ListSerializer):
-            def to_representation(self, data):
-                return []
+    def test_a_serializer_that_is_made_in_its_own_way_grants_no_list(self, client, board):
+        class Serializer(BoardSerializer):
+            def __new__(cls, instance=None, *args, **kwargs):
+                return super().__new__(cls, [], *args, **kwargs)
+
+        class View(views.OpenBoardViewSet):
+            serializer_class = Serializer
+
+        declare(View, "all")
+        assert ask(client, "private-all").status_code == 403
+
+    @pytest.mark.parametrize("method", ["__init__", "to_representation", "data"])
+    def test_a_list_serializer_of_its_own_grants_nothing(self, client, board, method):
+        own = {
+            "__init__": lambda self, *args, **kwargs: serializers.ListSerializer.__init__(
+                self, [], **{**kwargs, "child": BoardSerializer()}
+            ),
+            "to_representation": lambda self, data: [],
+            "data": property(lambda self: []),
+        }
 
         class Serializer(BoardSerializer):
             class Meta(BoardSerializer.Meta):
-                list_serializer_class = Some
+                list_serializer_class = type(
+                    "Some", (serializers.ListSerializer,), {method: own[method]}
+                )
 
         class View(views.OpenBoardViewSet):
             def get_serializer_class(self):

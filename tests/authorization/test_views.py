@@ -4,6 +4,9 @@ from types import ModuleType
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import models
+from django.db.models import F, Max, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpResponseForbidden
 from django.test import Client
 from django.urls import include, path
@@ -349,6 +352,53 @@ class TestListOfEverything:
         channel = f"private-owners.{ada.pk}"
         assert ask(member, channel).status_code == 200
         Board.objects.create(owner=ada, slug="hidden", secret=True)
+        assert ask(member, channel).status_code == 403
+
+
+class TestListOfTheLatest:
+    """Whether an object is shown depends on others that are there."""
+
+    def test_shows_no_earlier_one_though_that_is_the_latest_of_its_own_name(
+        self, member, ada, board
+    ):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                newest_first = Window(
+                    RowNumber(), partition_by=F("owner_id"), order_by=F("pk").desc()
+                )
+                return Board.objects.annotate(place=newest_first).filter(place=1)
+
+        declare(View, "slugs.{slug}")
+        declare(View, "owners.{owner_id}")
+        latest = Board.objects.create(owner=ada, slug="latest")
+        assert ask(member, f"private-slugs.{latest.slug}").status_code == 200
+        assert ask(member, f"private-slugs.{board.slug}").status_code == 403
+        assert ask(member, f"private-owners.{ada.pk}").status_code == 403
+
+    def test_is_no_list_of_objects_where_it_is_one_of_groups(self, member, board):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                return Board.objects.values("owner").annotate(last=Max("slug"))
+
+        declare(View, "slugs.{slug}")
+        assert ask(member, f"private-slugs.{board.slug}").status_code == 403
+
+
+class TestPermissionClasses:
+    def test_are_asked_about_what_the_manager_shows_now(self, member, board, monkeypatch):
+        shown = [board.pk]
+
+        class OfTheTenant(models.Manager):
+            model = Board
+
+            def get_queryset(self):
+                return super().get_queryset().filter(pk__in=shown)
+
+        monkeypatch.setattr(Board._meta, "default_manager", OfTheTenant())
+        declare(permission_classes=[])
+        channel = f"private-boards.{board.pk}"
+        assert ask(member, channel).status_code == 200
+        shown.clear()
         assert ask(member, channel).status_code == 403
 
 
