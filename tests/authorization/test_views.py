@@ -389,12 +389,12 @@ class TestPermissionClasses:
         shown = [board.pk]
 
         class OfTheTenant(models.Manager):
-            model = Board
-
             def get_queryset(self):
                 return super().get_queryset().filter(pk__in=shown)
 
-        monkeypatch.setattr(Board._meta, "default_manager", OfTheTenant())
+        manager = OfTheTenant()
+        manager.model = Board
+        monkeypatch.setattr(Board._meta, "default_manager", manager)
         declare(permission_classes=[])
         channel = f"private-boards.{board.pk}"
         assert ask(member, channel).status_code == 200
