@@ -9,14 +9,14 @@ import tempfile
 from base64 import b64encode
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, Page, ViewportSize, sync_playwright
 
 EXAMPLE = Path(__file__).parent
 PICTURE = EXAMPLE.parent / "docs" / "images" / "demo.png"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-SIZE = {"width": 800, "height": 790}
+SIZE: ViewportSize = {"width": 800, "height": 790}
 
 FRAME = """<!doctype html>
 <style>
@@ -44,12 +44,14 @@ for (const animation of document.getAnimations()) {
 """
 
 
-def main():
+def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        command = [sys.executable, EXAMPLE / "manage.py", "demo", "--port", "0"]
-        command += ["--database", Path(folder, "board.sqlite3")]
+        command = [sys.executable, str(EXAMPLE / "manage.py"), "demo", "--port", "0"]
+        command += ["--database", str(Path(folder, "board.sqlite3"))]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:  # noqa: S603
-            address = next(filter(None, (re.search(r"http://\S+/", line) for line in demo.stdout)))
+            address = next(
+                filter(None, (re.search(r"http://\S+/", line) for line in demo.stdout or ()))
+            )
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             try:
                 take_picture(browser, address[0])
@@ -58,7 +60,7 @@ def main():
                 demo.terminate()
 
 
-def take_picture(browser, address):
+def take_picture(browser: Browser, address: str) -> None:
     left, right = (open_window(browser, address, name) for name in ("Mira", "Jonas"))
     left.get_by_title("Jonas").wait_for()
     drag(left, "Try the board on a phone", "Doing")
@@ -88,7 +90,7 @@ def take_picture(browser, address):
     print(f"{PICTURE} ({PICTURE.stat().st_size // 1000} kB)")
 
 
-def open_window(browser, address, person):
+def open_window(browser: Browser, address: str, person: str) -> Page:
     context = browser.new_context(viewport=SIZE, device_scale_factor=2)
     window = context.new_page()
     window.goto(address)
@@ -98,22 +100,29 @@ def open_window(browser, address, person):
     return window
 
 
-def add(window, title):
+def add(window: Page, title: str) -> None:
     window.locator(".add input").first.fill(title)
     window.keyboard.press("Enter")
 
 
-def drag(window, title, to, *, drop=True):
+def drag(window: Page, title: str, to: str, *, drop: bool = True) -> None:
     # What still glides is not yet where it seems to be.
     window.wait_for_function("document.getAnimations().length === 0")
-    card = window.locator(".card", has_text=title).bounding_box()
+    card = box_of(window.locator(".card", has_text=title))
     target = window.locator(".list", has=window.get_by_role("heading", name=re.compile(f"^{to} ")))
-    box = target.bounding_box()
+    box = box_of(target)
     window.mouse.move(card["x"] + 60, card["y"] + 16)
     window.mouse.down()
     window.mouse.move(box["x"] + 75, box["y"] + (70 if drop else 118), steps=6)
     if drop:
         window.mouse.up()
+
+
+def box_of(element: Locator) -> FloatRect:
+    box = element.bounding_box()
+    if box is None:
+        raise LookupError(f"{element} is not shown")
+    return box
 
 
 if __name__ == "__main__":

@@ -7,17 +7,17 @@ from pathlib import Path
 import pusher
 from drf_model_pusher.server.runner import LocalServer
 from drf_model_pusher.server.signatures import sign
-from playwright.sync_api import sync_playwright
-from websockets.sync.client import connect
+from playwright.sync_api import Page, ViewportSize, sync_playwright
+from websockets.sync.client import ClientConnection, connect
 
 from screenshot import CHROMIUM, FLAGS
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "console.png"
-SIZE = {"width": 1240, "height": 820}
+SIZE: ViewportSize = {"width": 1240, "height": 820}
 ORDER = {"id": 7, "customer": "Ada Lovelace", "total": "149.90", "status": "paid"}
 
 
-def main():
+def main() -> None:
     with ExitStack() as stack:
         server = stack.enter_context(LocalServer())
         playwright = stack.enter_context(sync_playwright())
@@ -39,7 +39,13 @@ def main():
     print(f"{PICTURE} ({PICTURE.stat().st_size // 1000} kB)")
 
 
-def subscribe(client, server, socket_id, channel, member=None):
+def subscribe(
+    client: ClientConnection,
+    server: LocalServer,
+    socket_id: str,
+    channel: str,
+    member: str | None = None,
+) -> None:
     signed = ":".join(filter(None, [socket_id, channel, member]))
     data = {"channel": channel, "auth": f"{server.key}:{sign(server.secret, signed)}"}
     if member:
@@ -48,7 +54,7 @@ def subscribe(client, server, socket_id, channel, member=None):
     server.record.wait_for_subscription(channel)
 
 
-def publish(server, page):
+def publish(server: LocalServer, page: Page) -> None:
     publisher = pusher.Pusher(
         server.app_id, server.key, server.secret, host=server.host, port=server.port, ssl=False
     )

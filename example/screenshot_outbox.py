@@ -12,12 +12,12 @@ from wsgiref.simple_server import WSGIRequestHandler
 
 import django
 from django.conf import settings
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from screenshot import CHROMIUM, FLAGS
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "outbox.png"
-SIZE = {"width": 1500, "height": 640}
+SIZE: ViewportSize = {"width": 1500, "height": 640}
 
 TOO_LARGE = "the service answered 413"
 REFUSED = "the service answered 400"
@@ -116,7 +116,7 @@ def fill() -> None:
 
     now = timezone.now()
     for seconds, name, channels, state, attempts, error in EVENTS:
-        OutboxEvent.objects.create(
+        OutboxEvent(
             partition=0,
             created=now - timedelta(seconds=seconds),
             name=name,
@@ -125,10 +125,10 @@ def fill() -> None:
             state=OutboxEvent.State[state],
             attempts=attempts,
             error=error,
-        )
+        ).save()
     for number, sent in enumerate((318, 301)):
         expires = now + timedelta(minutes=5)
-        OutboxWorker.objects.create(id=str(number), expires=expires, sent_per_minute=sent)
+        OutboxWorker(id=str(number), expires=expires, sent_per_minute=sent).save()
 
 
 @contextmanager

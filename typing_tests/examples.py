@@ -26,7 +26,7 @@ plugins = mypy_django_plugin.main, mypy_drf_plugin.main
 enable_error_code = ignore-without-code, redundant-expr, truthy-bool
 mypy_path = {source}
 explicit_package_bases = True
-exclude = (^|/)(migrations/|manage.py|screenshot)
+exclude = (^|/)(migrations/|manage.py)
 
 [mypy.plugins.django-stubs]
 django_settings_module = {settings}
