@@ -19,7 +19,8 @@ from drf_model_pusher.server.asgi import PusherServer, with_pusher_server
 from drf_model_pusher.server.runner import LocalServer
 
 from .api_client import post
-from .test_sockets import end_of
+from .client import Client
+from .test_sockets import end_of, frame, handshake
 
 
 @contextmanager
@@ -88,9 +89,9 @@ class TestLifespan:
         assert told == ["lifespan.startup", "lifespan.shutdown"]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The .websockets. implementation")
 class TestOlderProtocol:
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-    @pytest.mark.filterwarnings("ignore:The .websockets. implementation")
     def test_it_is_greeted_after_the_handshake(self, settings):
         """uvicorn's former default writes the handshake some time after `accept`."""
         app = with_pusher_server(get_asgi_application())
@@ -102,6 +103,28 @@ class TestOlderProtocol:
                 ws.recv(5)
                 post(mounted, "/events", {"name": "e", "channel": "pub", "data": ""})
                 assert json.loads(ws.recv(5))["event"] == "e"
+
+    def test_a_client_that_stops_reading_is_cut_off_and_others_get_everything(self, settings):
+        settings.DRF_MODEL_PUSHER_SERVER_LIMITS = {"outgoing_bytes": 200_000}
+        app = with_pusher_server(get_asgi_application())
+        (hub,) = app.hubs.values()
+        with plain_uvicorn(app, "websockets") as port:
+            mounted = known(settings, port)
+            with Client(mounted) as reader, socket.socket() as deaf:
+                reader.subscribe("pub")
+                deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                deaf.connect((mounted.host, mounted.port))
+                deaf.sendall(handshake(mounted.ws_url))
+                assert b" 101 " in deaf.recv(100)
+                deaf.sendall(frame(0x81, b'{"event":"pusher:subscribe","data":{"channel":"pub"}}'))
+                event = {"name": "e", "channel": "pub", "data": "x" * 10_000}
+                for _ in range(2_000):
+                    post(mounted, "/events", event)
+                    reader.receive("e")
+                    if len(hub.connections) == 1:
+                        break
+                assert list(hub.connections) == [reader.socket_id]
+                assert reader.is_silent()
 
 
 class TestFallback:

@@ -16,7 +16,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from drf_model_pusher.server import patience, protocol, runner, sockets
+from drf_model_pusher.server import patience, peers, protocol, runner
 from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.happening import Kind
 from drf_model_pusher.server.runner import LocalServer
@@ -194,7 +194,7 @@ class TestSlowReaders:
             assert len(hub.connections) == 1
 
     def test_one_that_does_not_read_its_close_is_cut_off_in_time(self, monkeypatch):
-        monkeypatch.setattr(sockets, "CLOSE_TIMEOUT", 0.3)
+        monkeypatch.setattr(peers, "CLOSE_TIMEOUT", 0.3)
         limits = Limits(outgoing_bytes=100_000_000, activity_timeout=0.5, pong_timeout=0.2)
         with LocalServer(limits=limits) as server, self.deaf(server):
             batch = {"batch": [{"name": "e", "channel": "deaf", "data": self.DATA}] * 10}
@@ -421,7 +421,7 @@ class TestWireFrames:
     def test_they_are_what_the_library_would_write(self, size):
         text = "x" * size
         expected = Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
-        assert sockets.wire_frame(text) == expected
+        assert peers.wire_frame(text) == expected
 
 
 class TestEnd:

@@ -18,6 +18,7 @@ from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.console.pages import Console
 from drf_model_pusher.server.holdback import WebhookEvent
 from drf_model_pusher.server.hub import Hub
+from drf_model_pusher.server.peers import Socket
 from drf_model_pusher.server.protocol import CloseCode, Refused
 from drf_model_pusher.server.webhooks import WebhookSender
 
@@ -70,7 +71,7 @@ class PusherServer:
         if console is not None:
             self._console = Console(self.hubs, self.clock, console, console_token)
         self._fallback = fallback
-        self._sockets: set[sockets.Socket] = set()
+        self._sockets: set[Socket] = set()
         self._tasks: list[asyncio.Future[None]] = []
         #: The loop that it runs in, from the first connection on.
         self.loop: asyncio.AbstractEventLoop | None = None
