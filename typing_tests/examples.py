@@ -44,13 +44,14 @@ ignore_missing_imports = True
 
 
 def main() -> int:
-    """Check the pages, the tutorial's project and the demo."""
+    """Check the pages, the tutorial's project at each stage, and the demo."""
     with tempfile.TemporaryDirectory() as folder:
-        pages, tutorial = Path(folder, "pages"), Path(folder, "tutorial")
-        write_pages(pages)
-        follow_tutorial(tutorial)
-        projects = [(pages, "settings"), (tutorial, "shop.settings")]
-        projects.append((ROOT / "example", "taskboard.settings"))
+        projects = [(ROOT / "example", "taskboard.settings")]
+        projects.append((Path(folder, "pages"), "settings"))
+        write_pages(projects[-1][0])
+        for number, text in enumerate(stages(TUTORIAL.read_text())):
+            projects.append((Path(folder, f"tutorial{number}"), "shop.settings"))
+            follow_tutorial(projects[-1][0], text)
         cache = ROOT / ".mypy_cache" / "examples"
         codes = [check(project, settings, cache) for project, settings in projects]
         return max(map(abs, codes))
@@ -88,12 +89,20 @@ def in_package(package: str, text: str, names: Iterable[str]) -> str:
     return text
 
 
-def follow_tutorial(folder: Path) -> None:
-    """Make the project that a reader of the tutorial has at its end."""
+def stages(text: str) -> Iterator[str]:
+    """Go through the tutorial up to the end of each part that writes Python."""
+    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    for end, part in enumerate(parts, 1):
+        if re.search(r"^```(python|diff)$", part, re.MULTILINE):
+            yield "".join(parts[:end])
+
+
+def follow_tutorial(folder: Path, text: str) -> None:
+    """Make the project that a reader of the tutorial has by then."""
     folder.mkdir()
     for command in ("startproject shop .", "startapp orders"):
         run("django", *command.split(), folder=folder)
-    Editor(folder, TUTORIAL.read_text()).write_all()
+    Editor(folder, text).write_all()
     settings = folder / "shop" / "settings.py"
     # An empty list needs a type, which Django's template of settings does not give it.
     write(settings, settings.read_text().replace("HOSTS = []", "HOSTS: list[str] = []"))
