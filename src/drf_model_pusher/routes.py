@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from inspect import isfunction
 from typing import Any, cast
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
+
+#: What routers tell a viewset about its place among others.
+_BY_ROUTERS = {"name", "suffix", "description", "basename", "detail"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,18 +80,72 @@ def is_of_drf(base: type[Any]) -> bool:
 
 def routed_get_actions(viewset: type[Any]) -> frozenset[str] | None:
     """Return what URLs make of a GET to a viewset; None where none is known to lead to it."""
-    return _get_actions(getattr(settings, "ROOT_URLCONF", None), cast("Hashable", viewset))
+    actions = [route.action for route in _gets(viewset) if route.action is not None]
+    return frozenset(filter(None, actions)) if actions else None
 
 
-# By the URLs' module, which tests change. Looking through all of them takes its time.
+def is_routed_alike(view_class: type[Any], action: str) -> bool:
+    """Say whether all URLs of a GET give the same arguments to ``as_view()``."""
+    return len(_arguments(view_class, action)) <= 1
+
+
+def as_routed(view_class: type[Any], action: str) -> type[Any]:
+    """Return a view with what the URLs of a GET give to its ``as_view()`` as its own attributes."""
+    routed_class: type[Any] = _as_routed(_urlconf(), cast("Hashable", view_class), action)
+    return routed_class
+
+
+# By the URLs' module, which tests change. Each question needs the same class again.
 @lru_cache(maxsize=1_000)
-def _get_actions(urlconf: Hashable, viewset: Hashable) -> frozenset[str] | None:
-    found = [
-        callback.actions.get("get")  # type: ignore[attr-defined]
-        for callback in callbacks() or []
-        if getattr(callback, "cls", None) is viewset and getattr(callback, "actions", None)
-    ]
-    return frozenset(filter(None, found)) if found else None
+def _as_routed(urlconf: Hashable, view_class: Any, action: str) -> Any:
+    found = _arguments(view_class, action)
+    if len(found) != 1 or not found[0]:
+        return view_class
+    own = {name: getattr(view_class, name) for name in ("__module__", "__qualname__", "__doc__")}
+    given = {
+        name: staticmethod(value) if isfunction(value) else value
+        for name, value in found[0].items()
+    }
+    return type(view_class.__name__, (view_class,), own | given)
+
+
+def _arguments(view_class: type[Any], action: str) -> list[dict[str, Any]]:
+    """Return the arguments that routes of a GET give, each once."""
+    found: list[dict[str, Any]] = []
+    for route in _gets(view_class):
+        if route.action in (None, action) and route.arguments not in found:
+            found.append(route.arguments)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Get:
+    action: str | None
+    """What a viewset makes of it, empty for a refusal; None of another view."""
+    arguments: dict[str, Any]
+
+
+def _gets(view_class: type[Any]) -> Sequence[_Get]:
+    return _all_gets(_urlconf(), cast("Hashable", view_class))
+
+
+# Looking through all of them takes its time.
+@lru_cache(maxsize=1_000)
+def _all_gets(urlconf: Hashable, view_class: Hashable) -> Sequence[_Get]:
+    found = []
+    for callback in callbacks() or []:
+        if getattr(callback, "cls", None) is view_class:
+            actions = getattr(callback, "actions", None)
+            given = getattr(callback, "initkwargs", None) or {}
+            arguments = {key: value for key, value in given.items() if key not in _BY_ROUTERS}
+            found.append(
+                _Get(action=actions.get("get", "") if actions else None, arguments=arguments)
+            )
+    return found
+
+
+def _urlconf() -> Hashable:
+    return getattr(settings, "ROOT_URLCONF", None)
 
 
 def _routes(route: URLPattern | URLResolver, before: str) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
 
 from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
-from drf_model_pusher.routes import routed_get_actions
+from drf_model_pusher.routes import as_routed, is_routed_alike, routed_get_actions
 from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class ViewRule:
     lists_queryset: bool = False
     """Whether a list that is not trusted shows its queryset all the same: the project says so."""
 
+    declared: type[Any] | None = None
+    """The view without what its URLs give to it, if it has some."""
+
     own_identity: bool = True
     """Whether the view authenticates by itself."""
 
@@ -73,9 +77,8 @@ class ViewRule:
             return f"{self.name} is async, and only views that are not can be asked"
         if not hasattr(view, self.action) or "get" not in view.http_method_names:
             return f"{self.name} answers no GET with {self.action}()"
-        actions = routed_get_actions(view) if issubclass(view, ViewSetMixin) else None
-        if actions is not None and self.action not in actions:
-            return f"no URL leads to {self.name}.{self.action}()"
+        if problem := self._problem_of_urls():
+            return problem
         if self.pin is not None:
             return None
         if not self.own_identity and ask_about_objects(view.permission_classes):
@@ -87,6 +90,21 @@ class ViewRule:
         # One that a method chooses is looked at when it is asked.
         if view.serializer_class and not is_trusted_serializer(view.serializer_class):
             return f"{self.name} has a serializer that may leave objects out of a list"
+        return None
+
+    def _problem_of_urls(self) -> str | None:
+        view: Any = self.view_class
+        declared = self.declared or view
+        actions = routed_get_actions(declared) if issubclass(view, ViewSetMixin) else None
+        if actions is not None and self.action not in actions:
+            return f"no URL leads to {self.name}.{self.action}()"
+        if not is_routed_alike(declared, self.action):
+            return f"URLs give different arguments to {self.name}.as_view()"
+        # What routers make of it: a URL of their own cannot hold another look-up.
+        pattern = getattr(view, "lookup_value_regex", None)
+        value = dict(self.kwargs).get(view.lookup_url_kwarg or view.lookup_field)
+        if pattern and value is not None and not re.fullmatch(pattern, str(value)):
+            return f"no URL of {self.name} can hold this look-up"
         return None
 
 
@@ -118,16 +136,19 @@ def view_rule_of(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRule:
     Raises:
         DeclarationError: The fields are not about objects of that view.
     """
-    view_class: Any = backend.view_class
+    declared: Any = backend.view_class
+    view_class: Any = as_routed(declared, "retrieve")
     model = view_model(view_class) or backend.model
     lookups = lookups_on(model, backend.model, fields)
+    pin = pin_of(view_class, model, lookups)
     return ViewRule(
-        view_class=view_class,
+        view_class=view_class if pin else as_routed(declared, "list"),
         model=model,
         lookups=tuple(lookups.items()),
         kwargs=(),
-        pin=pin_of(view_class, model, lookups),
+        pin=pin,
         lists_queryset=backend.lists_queryset,
+        declared=declared,
     )
 
 

@@ -16,17 +16,24 @@ from rest_framework import generics, pagination, permissions, viewsets
 from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
 from rest_framework.test import APIClient
 from rest_framework.throttling import ScopedRateThrottle
 
 from drf_model_pusher.backends import (
     PrivatePusherBackend,
 )
+from drf_model_pusher.channel_checks import check_channels
 from drf_model_pusher.views import AuthorizationView
-from tests.authorization.asking import ask, declare
+from tests.authorization.asking import ask, ask_all, declare
 from tests.boards import views
 from tests.boards.models import Board
 from tests.boards.serializers import BoardSerializer
+
+
+class StaffOnly:
+    def filter_queryset(self, request, queryset, view):
+        return queryset if request.user.is_staff else queryset.none()
 
 
 class TestViews:
@@ -402,19 +409,89 @@ class TestPermissionClasses:
         assert ask(member, channel).status_code == 403
 
 
+@pytest.fixture
+def route(settings):
+    """Give the project routes of its own."""
+
+    def route(*routes):
+        urls = ModuleType("urls_of_the_test")
+        urls.urlpatterns = [path("pusher/", include("drf_model_pusher.urls")), *routes]
+        settings.ROOT_URLCONF = urls
+
+    return route
+
+
 class TestRoutes:
     @pytest.mark.parametrize(("actions", "status"), [("retrieve", 403), ("list", 200)])
     def test_a_list_that_no_url_leads_to_lets_nobody_in(
-        self, member, board, settings, actions, status
+        self, member, board, route, actions, status
     ):
         class BoardViewSet(views.BoardViewSet):
             pass
 
         declare(BoardViewSet, "boards.all", channels=["boards.all"])
-        urls = ModuleType("urls_of_the_test")
-        urls.urlpatterns = [
-            path("pusher/", include("drf_model_pusher.urls")),
-            path("boards/", BoardViewSet.as_view({"get": actions})),
-        ]
-        settings.ROOT_URLCONF = urls
+        route(path("boards/", BoardViewSet.as_view({"get": actions})))
         assert ask(member, "private-boards.all").status_code == status
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"permission_classes": [permissions.IsAdminUser]},
+            {"queryset": Board.objects.none()},
+            {"filter_backends": [StaffOnly]},
+            {"lookup_field": "slug"},
+        ],
+    )
+    def test_what_a_url_gives_to_as_view_counts(self, member, board, route, arguments):
+        class View(views.OpenBoardViewSet):
+            pass
+
+        declare(View)
+        declare(View, "boards")
+        one, many = View.as_view({"get": "retrieve"}), View.as_view({"get": "list"})
+        route(path("b/<pk>/", one), path("b/", many))
+        names = [f"private-boards.{board.pk}", "private-boards"]
+        assert set(ask_all(member, *names).values()) == {200}
+        one = View.as_view({"get": "retrieve"}, **arguments)
+        many = View.as_view({"get": "list"}, **arguments)
+        route(
+            path("b/<slug>/" if "lookup_field" in arguments else "b/<pk>/", one), path("b/", many)
+        )
+        gets = [
+            member.get(f"/b/{board.slug if 'lookup_field' in arguments else board.pk}/"),
+            member.get("/b/"),
+        ]
+        shown = [get.status_code == 200 and get.json() != [] for get in gets]
+        assert [each == 200 for each in ask_all(member, *names).values()] == shown
+
+    def test_that_counts_for_other_views_as_well(self, member, board, route):
+        declare(views.BoardBySlugView)
+        view = views.BoardBySlugView.as_view(permission_classes=[permissions.IsAdminUser])
+        route(path("<board>/", view))
+        assert member.get(f"/{board.slug}/").status_code == 403
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+
+    def test_urls_that_give_different_arguments_let_nobody_in(self, member, board, route):
+        class View(views.OpenBoardViewSet):
+            pass
+
+        declare(View)
+        strict = View.as_view({"get": "retrieve"}, permission_classes=[permissions.IsAdminUser])
+        route(path("b/<pk>/", View.as_view({"get": "retrieve"})), path("staff/<pk>/", strict))
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+        problem = next(each for each in check_channels() if each.id.endswith("E013"))
+        assert "different arguments" in problem.msg
+
+    @pytest.mark.parametrize(("pattern", "status"), [("[0-9]+", 200), ("[0-9]{40}", 403)])
+    def test_what_no_url_of_a_router_can_hold_lets_nobody_in(
+        self, member, board, route, pattern, status
+    ):
+        class View(views.OpenBoardViewSet):
+            lookup_value_regex = pattern
+
+        router = SimpleRouter()
+        router.register("b", View)
+        route(*router.urls)
+        declare(View)
+        assert member.get(f"/b/{board.pk}/").status_code == (200 if status == 200 else 404)
+        assert ask(member, f"private-boards.{board.pk}").status_code == status
