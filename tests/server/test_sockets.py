@@ -429,3 +429,23 @@ class TestEnd:
         with Client(pusher_server) as client:
             threading.Thread(target=pusher_server.stop).start()
             assert client.close_code() == 4200
+
+    @pytest.mark.parametrize("is_reader", [True, False])
+    def test_a_request_that_never_ends_is_left_without_a_traceback(
+        self, monkeypatch, caplog, is_reader
+    ):
+        monkeypatch.setattr(runner, "GRACE", 1)
+        with LocalServer() as server, socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            raw.settimeout(0.2)
+            raw.connect((server.host, server.port))
+            if is_reader:
+                raw.sendall(TestSlowRequests.HEAD + b"\r\n{")
+            else:
+                with contextlib.suppress(OSError):
+                    while True:
+                        raw.sendall(b"GET /console/console.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            with Client(server):
+                pass
+            server.stop()
+        assert "Traceback" not in caplog.text

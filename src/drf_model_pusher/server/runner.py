@@ -61,7 +61,14 @@ class Server(uvicorn.Server):
         for listener in sockets or []:
             listener.close()
         await self._pusher.close(CloseCode.RECONNECT, "Server is going away")
+        # What is not over by then would be cancelled, each with a traceback in the log.
+        last = asyncio.get_running_loop().call_later(GRACE / 2, self._cut_off_all)
         await super().shutdown(sockets)
+        last.cancel()
+
+    def _cut_off_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def _is_over(connection: Any) -> bool:
