@@ -1,52 +1,13 @@
-import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections
 
 from drf_model_pusher.outbox.models import OutboxWorker
+from tests.outbox.processes import environment, relaying
 from tests.pusher_api import Answer
-
-ROOT = Path(__file__).parents[2]
-
-
-def environment(alias, pusher_api, settings, **more):
-    """What `tests.outbox.project` reads."""
-    database = {
-        name: value
-        for name, value in connections.settings[alias].items()
-        if name in ("ENGINE", "NAME", "HOST", "PORT", "USER", "PASSWORD", "OPTIONS")
-    }
-    return {
-        **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
-        "OUTBOX_DATABASE": json.dumps(database),
-        "PUSHER_KEY": settings.PUSHER_KEY,
-        "PUSHER_SECRET": settings.PUSHER_SECRET,
-        "PUSHER_PORT": str(pusher_api.port),
-        **({"PyMySQL": "1"} if "mysql" in database["ENGINE"] else {}),
-        **more,
-    }
-
-
-@contextlib.contextmanager
-def relaying(*arguments, env, log):
-    """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "tests.outbox.project", "pusher_relay", *arguments]
-    with log.open("a") as output:
-        process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=output, stderr=output)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from drf_model_pusher.outbox import table
 from drf_model_pusher.outbox.conflation import conflate
 from drf_model_pusher.outbox.leases import Lease, longest_call
 from drf_model_pusher.outbox.patience import Patience, is_about_the_event
+from drf_model_pusher.outbox.reading import Reader
 from drf_model_pusher.outbox.rows import Claimed, provider_class
 
 # Seconds after which a round ends, so that the lease is renewed and others get their share.
@@ -36,6 +37,7 @@ class Relay:
 
     def __init__(self, using: str) -> None:
         self.lease = Lease(using)
+        self._reader = Reader(self.lease)
         self.stopping = False
         """Set it from anywhere: the call under way is the last one."""
         self.sent = 0
@@ -50,14 +52,14 @@ class Relay:
         self._minute: deque[tuple[float, int]] = deque()
 
     def round(self) -> bool:
-        """Send what waits, for a second or so; say whether anything became of anything.
+        """Send what waits, for a second or so; say whether to look again at once.
 
         Raises:
             DatabaseError: The database cannot be asked. What has left is remembered.
         """
         self._mark()
-        if self.lease.keep(self._sent_per_minute()):
-            self._postponed = table.postponed(self.lease)
+        # Else it is renewed at the end: what has just been committed does not wait for that.
+        took = not self.lease.covers(longest_call() + _ROUND) and self._keep()
         self._prune()
         self._wake()
         before = self.sent + self.failures
@@ -68,7 +70,8 @@ class Relay:
                     self._mark()
         finally:
             self._mark()
-        return self.sent + self.failures > before
+        took = self._keep() or took
+        return took or self.sent + self.failures > before
 
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new events come."""
@@ -83,12 +86,19 @@ class Relay:
         """Whether something is left alone for now because it failed."""
         return bool(self._postponed) or any(each.rests for each in self._patience.values())
 
+    def _keep(self) -> bool:
+        """Keep the lease; say whether there are partitions that have not been looked into."""
+        if not self.lease.keep(self._sent_per_minute()):
+            return False
+        self._postponed = table.postponed(self.lease)
+        return True
+
     # What to send
 
     def _claim(self) -> list[Claimed]:
         """Return what may be sent now, in order."""
         resting = [path for path, patience in self._patience.items() if patience.rests]
-        entries, nobodys = conflate(self._in_turn(table.take(self.lease, resting)))
+        entries, nobodys = conflate(self._in_turn(self._reader.take(resting)))
         self._done(nobodys)
         left = []
         for entry, event in zip(entries, settle([each.event for each in entries]), strict=True):

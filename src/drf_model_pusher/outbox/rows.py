@@ -74,7 +74,7 @@ def claimed(values: Sequence[Any]) -> Claimed:
         subject=subject,
         change=change,
         conflation_key=conflation_key,
-        unsure=unsure,
+        unsure=bool(unsure),
     )
     key = order_key(subject, names)
     return Claimed(

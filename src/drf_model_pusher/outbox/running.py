@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 from django.db import Error, connections
 
 from drf_model_pusher.outbox.relay import Relay
+from drf_model_pusher.outbox.waking import Bell
 
 logger = logging.getLogger("drf_model_pusher")
 
 # Seconds between two looks: after events, and after a failure of the database.
 _SHORTEST, _TROUBLED = 0.01, 1.0
+#: The most of them while nothing comes, where the database tells of events, and elsewhere.
+TOLD, UNTOLD = 1.0, 0.2
 
 
 def run(
     relay: Relay,
-    bell: threading.Event,
+    bell: threading.Event | Bell,
     interval: Callable[[], float],
     is_over: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -33,8 +37,8 @@ def run(
     pause = _SHORTEST
     try:
         while not relay.stopping:
-            bell.clear()
             try:
+                bell.clear()
                 if relay.round():
                     pause = _SHORTEST
                     continue
@@ -66,25 +70,30 @@ class Crew:
     """Several relays, each in a thread of its own.
 
     Threads and not processes: a relay waits for the service nearly all of its time.
+
+    Args:
+        using: The alias of the database.
+        count: How many.
+        interval: The longest time between two looks, in seconds; by default by the database.
+        is_over: Asked when a relay has nothing to do; whether it is to end.
     """
 
     def __init__(
         self,
         using: str,
         count: int,
-        interval: Callable[[], float],
-        is_over: Callable[[Relay], bool] | None = None,
+        interval: float | None = None,
+        is_over: Callable[[Relay], bool] = lambda relay: False,
     ) -> None:
         self.relays = [Relay(using) for _ in range(count)]
-        self._bells = [threading.Event() for _ in self.relays]
+        self._interval = interval
+        self._is_over = is_over
+        self._bells = [Bell(using) for _ in self.relays]
         self._threads = [
             threading.Thread(
-                target=run,
-                args=(relay, bell, interval, lambda relay=relay: bool(is_over and is_over(relay))),
-                name=f"pusher_relay {number}",
-                daemon=True,
+                target=self._run, args=pair, name=f"pusher_relay {number}", daemon=True
             )
-            for number, (relay, bell) in enumerate(zip(self.relays, self._bells, strict=True))
+            for number, pair in enumerate(zip(self.relays, self._bells, strict=True))
         ]
 
     def start(self) -> None:
@@ -92,19 +101,21 @@ class Crew:
         for thread in self._threads:
             thread.start()
 
-    def ring(self) -> None:
-        """Let all of them look at once."""
-        for bell in self._bells:
-            bell.set()
-
     def stop(self) -> None:
         """Let them end after the call that is under way."""
-        for relay in self.relays:
+        for relay, bell in zip(self.relays, self._bells, strict=True):
             relay.stopping = True
-        self.ring()
+            bell.set()
 
     def wait(self, timeout: float) -> bool:
         """Wait for so many seconds; say whether all have ended."""
         for thread in self._threads:
             thread.join(timeout / len(self._threads))
         return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, relay: Relay, bell: Bell) -> None:
+        def interval() -> float:
+            return self._interval or (TOLD if bell.listening else UNTOLD)
+
+        with closing(bell):
+            run(relay, bell, interval, lambda: self._is_over(relay))

@@ -1,4 +1,4 @@
-"""What relays ask of the table of events: a few statements, each for many rows.
+"""What relays do with events that they have read: a few statements, each for many rows.
 
 All that changes rows asks whether the worker still owns them, in the same statement.
 """
@@ -9,45 +9,15 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import F, Min, OuterRef, QuerySet, Subquery
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.outbox.leases import Lease
-from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent, OutboxPartition
-from drf_model_pusher.outbox.rows import COLUMNS, Claimed, claimed, order_key
+from drf_model_pusher.outbox.models import OutboxEvent
+from drf_model_pusher.outbox.rows import Claimed, order_key
 
 State = OutboxEvent.State
-
-#: The most rows that are read at a time.
-WINDOW = 500
-
-
-def oldest(partitions: QuerySet[OutboxPartition], waiting: QuerySet[OutboxEvent]) -> int | None:
-    """Return the lowest id of the partitions' events: one look into the index for each of them."""
-    first = waiting.filter(partition=OuterRef("number")).order_by("id").values("id")[:1]
-    found: int | None = partitions.annotate(first=Subquery(first)).aggregate(Min("first"))[
-        "first__min"
-    ]
-    return found
-
-
-def take(lease: Lease, providers_resting: Sequence[str] = ()) -> list[Claimed]:
-    """Return waiting events of the worker's partitions, oldest first.
-
-    However many wait, it reads no more than a stretch of ids that begins with the oldest one.
-    """
-    waiting = _events(lease).filter(state=State.WAITING)
-    if providers_resting:
-        waiting = waiting.exclude(provider__in=providers_resting)
-    first = oldest(lease.mine, waiting)
-    if first is None:
-        return []
-    stretch = 2 * WINDOW * PARTITIONS // max(1, lease.size)
-    rows = waiting.filter(
-        partition__in=lease.mine.values("number"), id__gte=first, id__lt=first + stretch
-    )
-    return [claimed(values) for values in rows.order_by("id").values_list(*COLUMNS)[:WINDOW]]
 
 
 def finish(lease: Lease, ids: Sequence[int]) -> None:

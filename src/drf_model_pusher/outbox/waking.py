@@ -6,10 +6,11 @@ It is a convenience: a relay looks for itself as well, so nothing depends on a n
 from __future__ import annotations
 
 import logging
-import select
-import threading
+import selectors
+import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.db import Error, connections
@@ -21,8 +22,6 @@ logger = logging.getLogger("drf_model_pusher")
 _CHANNEL = "drf_model_pusher_outbox"
 # Seconds for which one notification will do: a relay that has just been woken looks often.
 _QUIET = 0.05
-# Seconds until a connection that says nothing is tested, and until a broken one is made anew.
-_TEST, _AGAIN = 30.0, 1.0
 
 _notified: dict[str, float] = {}
 
@@ -54,58 +53,88 @@ def _notify(alias: str) -> None:
             cursor.execute(f"NOTIFY {_CHANNEL}")
 
 
-class Listener:
-    """A thread that calls a function when the database tells of events; PostgreSQL only."""
+class Bell:
+    """Wakes a worker when somebody sets it, and when the database tells of events.
 
-    def __init__(self, using: str, ring: Callable[[], None]) -> None:
+    It stands in the place of a ``threading.Event``. Where the database can tell, it does so over
+    the worker's own connection, which is asked next: there is no way between. All but ``set()`` is
+    called in the worker's thread.
+    """
+
+    def __init__(self, using: str) -> None:
         self.using = using
-        self.listening = False
+        self._heard = False
+        self._raw: Any = None
+        self._end, self._other_end = socket.socketpair()
+        self._end.setblocking(False)
+        self._other_end.setblocking(False)
+
+    @property
+    def listening(self) -> bool:
         """Whether notifications come at the moment."""
-        self._ring = ring
-        self._ended = threading.Event()
+        return self._raw is not None and connections[self.using].connection is self._raw
 
-    def start(self) -> None:
-        """Begin, where the database can."""
-        if connections[self.using].vendor == "postgresql":
-            threading.Thread(target=self._run, name="pusher_relay listener", daemon=True).start()
+    def set(self) -> None:
+        """Wake the worker, now or when it is about to wait."""
+        # It may have ended, or been rung so often that once more is no matter.
+        with suppress(OSError):
+            self._other_end.send(b"!")
 
-    def end(self) -> None:
-        """Begin to end; the thread does so within a second."""
-        self._ended.set()
+    def clear(self) -> None:
+        """Forget what was heard up to now, since the worker is about to look for itself.
 
-    def _run(self) -> None:
+        Raises:
+            DatabaseError: The connection is broken.
+        """
+        with suppress(BlockingIOError):
+            while self._end.recv(4096):
+                pass
         connection = connections[self.using]
-        while not self._ended.is_set():
-            try:
+        if connection.vendor == "postgresql":
+            connection.ensure_connection()
+            if not self.listening:
                 self._listen(connection)
-            except (Error, OSError, ValueError) as error:
-                logger.warning("relay hears nothing error=%s", type(error).__name__)
-            finally:
-                self.listening = False
-                connection.close()
-            self._ended.wait(_AGAIN)
+            self._read()
+        self._heard = False
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for so many seconds at the most; say whether something was heard."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._end, selectors.EVENT_READ)
+            if self.listening:
+                try:
+                    self._read()
+                except Error:
+                    return True  # the next look finds out
+                if self._heard:
+                    return True
+                selector.register(self._raw, selectors.EVENT_READ)
+            return bool(selector.select(timeout))
+
+    def close(self) -> None:
+        """Let go what it holds of the system."""
+        self._end.close()
+        self._other_end.close()
 
     def _listen(self, connection: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {_CHANNEL}")
-        raw = connection.connection
-        if hasattr(raw, "add_notify_handler"):
-            raw.add_notify_handler(_ignore)  # psycopg 3 would keep them for somebody who asks
-        self.listening = True
-        self._ring()  # for what came before
-        tested = time.monotonic()
-        while not self._ended.is_set():
-            heard, _, _ = select.select([raw.fileno()], [], [], 1.0)
-            if not heard and time.monotonic() < tested + _TEST:
-                continue
-            # Reads what has come, with either driver, and finds out whether the database is there.
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-            tested = time.monotonic()
-            if not hasattr(raw, "add_notify_handler"):
-                raw.notifies.clear()  # psycopg2 keeps them
-            self._ring()
+        self._raw = connection.connection
+        if hasattr(self._raw, "pgconn"):
+            # Some come with the answer to a question.
+            self._raw.add_notify_handler(self._hear)
 
+    def _read(self) -> None:
+        """Take note of what has come, without asking the database."""
+        with connections[self.using].wrap_database_errors:
+            if hasattr(self._raw, "pgconn"):
+                self._raw.pgconn.consume_input()
+                while self._raw.pgconn.notifies():
+                    self._heard = True
+            else:  # psycopg2
+                self._raw.poll()
+                self._heard = self._heard or bool(self._raw.notifies)
+                self._raw.notifies.clear()
 
-def _ignore(notification: object) -> None:
-    """Do nothing: that there was one is all there is to know."""
+    def _hear(self, notification: object) -> None:
+        self._heard = True

@@ -13,13 +13,9 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from drf_model_pusher.outbox.models import OutboxEvent
 from drf_model_pusher.outbox.relay import Relay
-from drf_model_pusher.outbox.running import Crew
-from drf_model_pusher.outbox.waking import Listener
+from drf_model_pusher.outbox.running import TOLD, UNTOLD, Crew
 
 State = OutboxEvent.State
-
-# Seconds between two looks: with notifications, and without.
-_TOLD, _UNTOLD = 1.0, 0.2
 
 
 class Command(BaseCommand):
@@ -34,8 +30,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--interval",
             type=float,
-            help=f"longest time between two looks, in seconds ({_TOLD} where the database tells of "
-            f"events, else {_UNTOLD})",
+            help=f"longest time between two looks, in seconds ({TOLD} where the database tells of "
+            f"events, else {UNTOLD})",
         )
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias of the database")
 
@@ -51,12 +47,7 @@ class Command(BaseCommand):
         if options["once"]:
             self._drain(using, workers)
         else:
-            self._run(using, workers, interval)
-
-    def _run(self, using: str, workers: int, interval: float | None) -> None:
-        crew = Crew(using, workers, lambda: interval or (_TOLD if ear.listening else _UNTOLD))
-        ear = Listener(using, crew.ring)
-        self._work(crew, ear)
+            self._work(Crew(using, workers, interval), forever=True)
 
     def _drain(self, using: str, workers: int) -> None:
         events = OutboxEvent.objects.using(using)
@@ -67,15 +58,15 @@ class Command(BaseCommand):
             # What another worker of a relay that has died owns is this one's before long.
             return relay.is_patient or not waiting.exists()
 
-        crew = Crew(using, workers, lambda: _UNTOLD, is_over)
-        self._work(crew, None)
+        crew = Crew(using, workers, UNTOLD, is_over)
+        self._work(crew, forever=False)
         sent, failures = (sum(getattr(each, name) for each in crew.relays) for name in _COUNTS)
         left = events.filter(state__in=[State.WAITING, State.POSTPONED], id__lte=last).count()
         self.stdout.write(f"Sent {sent}, {failures} tries failed, {left} left.")
         if failures or left:
             raise SystemExit(1)
 
-    def _work(self, crew: Crew, ear: Listener | None) -> None:
+    def _work(self, crew: Crew, *, forever: bool) -> None:
         def stop(signum: int, frame: FrameType | None) -> None:
             signal.signal(signal.SIGTERM, _end_now)
             signal.signal(signal.SIGINT, _end_now)
@@ -84,14 +75,11 @@ class Command(BaseCommand):
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, stop)
         crew.start()
-        if ear:
-            ear.start()
+        if forever:
             self.stdout.write(f"Relaying with {len(crew.relays)} workers (Ctrl+C ends it)")
             self.stdout.flush()
         while not crew.wait(0.5):
             pass
-        if ear:
-            ear.end()
 
 
 _COUNTS = ("sent", "failures")
