@@ -1,7 +1,11 @@
 """What is wrong with a declaration is said before a request meets it."""
 
+from types import ModuleType
+
 import pytest
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.urls import path
 from rest_framework import generics, permissions, viewsets
 from rest_framework.response import Response
 
@@ -143,6 +147,51 @@ def test_a_list_whose_serializer_may_leave_objects_out():
     assert found() == ["E013"]
     declare("their.{owner_id}", view_class=view, lists_queryset=True)
     assert found() == ["E013"]
+
+
+def test_a_list_that_is_to_decide_about_one_object():
+    declare("slugs.{slug}", view_class=views.BoardByPermissionViewSet)
+    declare("boards.{pk}", "owners.{owner_id}", view_class=views.BoardByPermissionViewSet)
+    assert found() == ["W012"]
+    assert "IsReader" in check_channels()[0].msg
+
+
+def test_what_only_an_instance_can_tell_is_not_told():
+    class View(views.BoardViewSet):
+        permission_classes = property(lambda self: [permissions.IsAuthenticated])
+
+    declare("boards.{pk}", "slugs.{slug}", view_class=View)
+    declare("names.{natural}", view_class=View)
+    assert found() == ["E011"]
+
+
+class TestWrappedRoutes:
+    @pytest.fixture
+    def route(self, settings):
+        def route(view):
+            settings.ROOT_URLCONF = ModuleType("urls_of_the_test")
+            settings.ROOT_URLCONF.urlpatterns = [path("<pk>/", view)]
+
+        return route
+
+    @pytest.mark.parametrize(
+        "view",
+        [
+            generics.RetrieveAPIView.as_view(queryset=Board.objects.all()),
+            views.BoardViewSet.as_view({"get": "retrieve"}),
+        ],
+    )
+    def test_what_wraps_a_route_is_not_asked(self, route, view):
+        declare("boards.{pk}", view_class=view.cls)
+        route(view)
+        assert found() == []
+        route(login_required(view))
+        assert found() == ["W013"]
+
+    def test_are_none_of_what_the_rule_is_not_about(self, route):
+        declare("boards.{pk}")
+        route(login_required(views.BoardViewSet.as_view({"get": "list"})))
+        assert "W013" not in found()
 
 
 class TestNoRule:

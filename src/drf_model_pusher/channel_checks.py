@@ -17,8 +17,11 @@ from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, SettingError
+from drf_model_pusher.lookups import is_unique
 from drf_model_pusher.registry import registry
+from drf_model_pusher.routes import has_wrapped_route
 from drf_model_pusher.rules import ChannelRules
+from drf_model_pusher.trusted import ask_about_objects
 from drf_model_pusher.view_rules import permission_rule, view_rule_of
 
 #: Fields whose values can stand in a channel's name, and are never empty unless they may be null.
@@ -54,6 +57,7 @@ def check_channels(**kwargs: Any) -> list[CheckMessage]:
         for template in backend.templates():
             found += _fields(backend, template)
             found += _view(backend, template)
+            found += _weaker(backend, template)
         found += [*_no_rule(backend), *_no_master_key(backend)]
     return [*found, *_conflicts(sound)]
 
@@ -138,6 +142,40 @@ def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMes
             hint=hint,
             obj=type(backend),
             id="drf_model_pusher.E013",
+        )
+
+
+def _weaker(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMessage]:
+    """Find what a GET of an object is asked besides, and the rule is not."""
+    if backend.view_class is None:
+        return
+    try:
+        rule = view_rule_of(backend, dict.fromkeys(template.fields, "1"))
+        unique = [field for field, _ in rule.lookups if is_unique(rule.model, field)]
+    except (DeclarationError, FieldDoesNotExist):
+        return  # an error of its own
+    permissions = rule.view_class.permission_classes
+    if not isinstance(permissions, (list, tuple)):  # a property, of which only a view can tell
+        permissions = []
+    by_object = [each for each in permissions if ask_about_objects([each])]
+    if rule.pin is None and unique and by_object:
+        names = ", ".join(getattr(each, "__qualname__", repr(each)) for each in by_object)
+        yield CheckWarning(
+            f"{_name(backend)}: {template.text!r} is about one object, but {rule.name} would take "
+            f"{rule.view_class.lookup_field!r} for that: its list decides, which does not ask "
+            f"{names} about objects.",
+            hint="Put {pk} or the view's `lookup_field` into the template.",
+            obj=type(backend),
+            id="drf_model_pusher.W012",
+        )
+    if has_wrapped_route(rule.declared or rule.view_class, rule.action):
+        yield CheckWarning(
+            f"{_name(backend)}: something is put around {rule.name} in the URLconf, which "
+            f"{template.text!r} does not ask.",
+            hint="If it keeps users out, let the view's `permission_classes` do that; if not, "
+            "silence this check.",
+            obj=type(backend),
+            id="drf_model_pusher.W013",
         )
 
 

@@ -28,19 +28,26 @@ def lookups_on(
 
     Raises:
         DeclarationError: They do not lead there.
+        ValueError: Two of them are one look-up, and have different values.
     """
-    if same(target, model):
-        return {plain(target, field): value for field, value in fields.items()}
     lookups: dict[str, Any] = {}
     for field, value in fields.items():
-        if (rest := path_to(target, model, field)) is None:
-            raise DeclarationError(
-                f"The channel field {field!r} of {model.__name__} is not about a "
-                f"{target.__name__}, which the view shows: give the backend a `view_class` for "
-                f"{model.__name__}, or write a `has_channel_permission()`."
-            )
-        lookups[rest] = value
+        lookup = _lookup_on(target, model, field)
+        if lookups.setdefault(lookup, value) != value:
+            raise ValueError(lookup)
     return lookups
+
+
+def _lookup_on(target: type[Model], model: type[Model], field: str) -> str:
+    if same(target, model):
+        return plain(target, field)
+    if (rest := path_to(target, model, field)) is None:
+        raise DeclarationError(
+            f"The channel field {field!r} of {model.__name__} is not about a "
+            f"{target.__name__}, which the view shows: give the backend a `view_class` for "
+            f"{model.__name__}, or write a `has_channel_permission()`."
+        )
+    return rest
 
 
 def path_to(target: type[Model], model: type[Model], field: str) -> str | None:

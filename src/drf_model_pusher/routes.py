@@ -109,6 +109,24 @@ def _as_routed(urlconf: Hashable, view_class: Any, action: str) -> Any:
     return type(view_class.__name__, (view_class,), own | given)
 
 
+def has_wrapped_route(view_class: type[Any], action: str) -> bool:
+    """Say whether a URL of a GET leads to a view that something was put around."""
+    try:
+        return any(
+            route.action in (None, action) and _layers(route.callback) > _layers(route.as_made())
+            for route in _gets(view_class)
+        )
+    except Exception:  # noqa: BLE001 - an as_view() of the project's own may raise anything
+        return False
+
+
+def _layers(callback: Any) -> int:
+    layers = 0
+    while callback := getattr(callback, "__wrapped__", None):
+        layers += 1
+    return layers
+
+
 def _arguments(view_class: type[Any], action: str) -> list[dict[str, Any]]:
     """Return the arguments that routes of a GET give, each once."""
     found: list[dict[str, Any]] = []
@@ -118,11 +136,25 @@ def _arguments(view_class: type[Any], action: str) -> list[dict[str, Any]]:
     return found
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Get:
-    action: str | None
-    """What a viewset makes of it, empty for a refusal; None of another view."""
-    arguments: dict[str, Any]
+    callback: Any
+
+    @property
+    def action(self) -> str | None:
+        """What a viewset makes of it, empty for a refusal; None of another view."""
+        actions = getattr(self.callback, "actions", None)
+        return actions.get("get", "") if actions else None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        given = getattr(self.callback, "initkwargs", None) or {}
+        return {name: value for name, value in given.items() if name not in _BY_ROUTERS}
+
+    def as_made(self) -> Any:
+        """Return what ``as_view()`` itself makes of the view."""
+        actions = getattr(self.callback, "actions", None)
+        return self.callback.cls.as_view(*([actions] if actions else []), **self.arguments)
 
 
 def _gets(view_class: type[Any]) -> Sequence[_Get]:
@@ -132,16 +164,11 @@ def _gets(view_class: type[Any]) -> Sequence[_Get]:
 # Looking through all of them takes its time.
 @lru_cache(maxsize=1_000)
 def _all_gets(urlconf: Hashable, view_class: Hashable) -> Sequence[_Get]:
-    found = []
-    for callback in callbacks() or []:
-        if getattr(callback, "cls", None) is view_class:
-            actions = getattr(callback, "actions", None)
-            given = getattr(callback, "initkwargs", None) or {}
-            arguments = {key: value for key, value in given.items() if key not in _BY_ROUTERS}
-            found.append(
-                _Get(action=actions.get("get", "") if actions else None, arguments=arguments)
-            )
-    return found
+    return [
+        _Get(callback)
+        for callback in callbacks() or []
+        if getattr(callback, "cls", None) is view_class
+    ]
 
 
 def _urlconf() -> Hashable:

@@ -115,7 +115,7 @@ def view_rule(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRule:
         DeclarationError: The fields are not about objects of that view.
     """
     rule = view_rule_of(backend, fields)
-    kwargs = backend.get_view_kwargs(**fields)
+    kwargs = dict(backend.get_view_kwargs(**fields))
     if rule.pin is COMPOSITE:
         # Which names the URL has for the parts only the project can tell, if not the fields' own.
         kwargs = kwargs or dict(rule.lookups)

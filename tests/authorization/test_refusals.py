@@ -12,7 +12,7 @@ from drf_model_pusher.backends import (
 from tests.authorization.asking import ask, declare
 from tests.boards import views
 from tests.boards.models import Board
-from tests.boards.serializers import BoardSerializer
+from tests.boards.serializers import BoardSerializer, TaskSerializer
 
 
 class TestRefusal:
@@ -78,6 +78,16 @@ class TestRefusal:
 
         assert ask(member, f"private-owners.{ada.pk}.boards.{board.pk}").status_code == 200
         assert ask(member, f"private-owners.{ada.pk + 1}.boards.{board.pk}").status_code == 403
+
+    @pytest.mark.parametrize(
+        ("template", "serializer"),
+        [("{id}.boards.{pk}", BoardSerializer), ("{board_id}.tasks.{board__pk}", TaskSerializer)],
+    )
+    def test_is_the_answer_to_two_values_of_one_field(self, member, board, template, serializer):
+        declare(views.BoardViewSet, template, serializer_class=serializer)
+        name = "private-" + template.replace("{board__pk}", "{pk}").replace("{board_id}", "{id}")
+        assert ask(member, name.format(id=board.pk, pk=board.pk)).status_code == 200
+        assert ask(member, name.format(id=board.pk + 1, pk=board.pk)).status_code == 403
 
     def test_is_the_answer_to_the_channel_that_a_slug_would_forge(self, member, ada):
         class Boards(PrivatePusherBackend):

@@ -361,6 +361,21 @@ class TestListOfEverything:
         Board.objects.create(owner=ada, slug="hidden", secret=True)
         assert ask(member, channel).status_code == 403
 
+    def test_ends_so_though_no_manager_shows_what_is_hidden(self, member, ada, board, monkeypatch):
+        hidden = Board.objects.create(owner=ada, slug="hidden", secret=True)
+
+        class NotSecret(models.Manager):
+            def get_queryset(self):
+                return super().get_queryset().filter(secret=False)
+
+        manager = NotSecret()
+        manager.model = Board
+        monkeypatch.setattr(Board._meta, "base_manager", manager)
+        declare(views.BoardViewSet, "owners.{owner_id}")
+        assert ask(member, f"private-owners.{ada.pk}").status_code == 403
+        hidden.delete()
+        assert ask(member, f"private-owners.{ada.pk}").status_code == 200
+
 
 class TestListOfTheLatest:
     """Whether an object is shown depends on others that are there."""
