@@ -64,6 +64,37 @@ def compose(
     return composed
 
 
+def compose_leaving(
+    backend: PusherBackend, key: Any, before: Before, *, ignore: bool, using: str | None
+) -> list[PusherEvent]:
+    """Return the event that tells channels of an object that is gone, and was heard of in them.
+
+    Args:
+        backend: The backend that says how the change looks.
+        key: The primary key.
+        before: The channels, and what the object was known by.
+        ignore: Whether to leave out the connection whose id the request carries.
+        using: The alias of the database that it was deleted from.
+    """
+    heard = audience(before.channels, backend.provider_class)
+    if not heard.channels:
+        return []
+    subject = subject_of(backend.model, key)
+    return [
+        make_event(
+            heard.channels,
+            backend.get_event_name("delete"),
+            before.key,
+            socket_id=socket_id_of(backend, ignore=ignore),
+            subject=subject,
+            change="delete",
+            conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
+            provider=backend.provider_class,
+            unsure=heard.unsure,
+        )
+    ]
+
+
 def socket_id_of(backend: PusherBackend, *, ignore: bool) -> str | None:
     """Return the connection to leave out, that of the request during which a change was made."""
     if not ignore:

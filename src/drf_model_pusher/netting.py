@@ -39,7 +39,7 @@ class Change:
     """Whether the backend has said already that it pushes this."""
 
     before: Mapping[Any, Before] = field(default_factory=dict)
-    """Where objects were heard of before an update, by their keys."""
+    """Where objects were heard of before the change, by their keys."""
 
     changed_fields: frozenset[str] | None = None
     """What an update has changed, if that is known."""
@@ -103,7 +103,7 @@ class _Net:
             if earlier is not None:
                 self.told[self._changes.pop(name)] = None
             if earlier is None or earlier.event != "create":
-                self.told.append((key, change))
+                self.told.append((key, _last(earlier, change, key)))
         elif earlier is not None:
             self.told[self._changes[name]] = (key, _merged(earlier, change, key))
         else:
@@ -124,6 +124,12 @@ class _Net:
             if event is not None and event > place:
                 return None
         return told[1]
+
+
+def _last(earlier: Change | None, deletion: Change, key: Any) -> Change:
+    """Return a deletion that knows where the object was heard of before the transaction."""
+    before = None if earlier is None else earlier.before.get(key)
+    return deletion if before is None else replace(deletion, before={key: before})
 
 
 def _merged(first: Change, later: Change, key: Any) -> Change:

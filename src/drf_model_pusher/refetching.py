@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models, router, transaction
 
-from drf_model_pusher.composing import compose, socket_id_of
+from drf_model_pusher.composing import compose, compose_leaving, socket_id_of, subject_of
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.base import postponed
 from drf_model_pusher.delivery.commits import after_commit
@@ -36,7 +37,8 @@ logger = logging.getLogger("drf_model_pusher")
 BATCH = 400
 """Objects that are read by one query: SQLite takes 999 values, and a key may have two."""
 
-_Entry: TypeAlias = "tuple[Any, Change]"
+# Where it stands, its key and its change.
+_Entry: TypeAlias = "tuple[int, Any, Change]"
 
 
 def add(changes: Sequence[Change]) -> None:
@@ -161,22 +163,44 @@ class _Settlement:
         return isinstance(told, tuple) and (type(told[1].backend), told[0]) in self._told
 
     def _tell(self, told: Sequence[Told]) -> None:
+        self._find_deletions(told)
         groups: dict[type[PusherBackend], list[_Entry]] = {}
-        for each in told:
+        for place, each in enumerate(told):
             if isinstance(each, tuple) and each[1].events is None:
-                groups.setdefault(type(each[1].backend), []).append(each)
+                groups.setdefault(type(each[1].backend), []).append((place, *each))
         # Each goes along with the changes of its backend, reading as many as a query takes.
         made = {backend: self._compose(group) for backend, group in groups.items()}
-        for each in told:
+        for place, each in enumerate(told):
             if isinstance(each, PusherEvent):
                 self._events.append(each)
             elif each[1].events is not None:
                 self._events += each[1].events
+                self._events += self._leave(place, *each)
             else:
                 backend = type(each[1].backend)
                 self._events += self._next(made[backend], backend)
             if len(self._events) >= BATCH:
                 self._push()
+
+    def _find_deletions(self, told: Sequence[Told]) -> None:
+        """Learn from which channels objects are deleted, and where that stands."""
+        self._deleted: dict[str | None, list[tuple[int, Sequence[str]]]] = {}
+        for place, each in enumerate(told):
+            for event in [each] if isinstance(each, PusherEvent) else each[1].events or ():
+                if event.change == "delete":
+                    self._deleted.setdefault(event.subject, []).append((place, event.channels))
+
+    def _leave(self, place: int, key: Any, change: Change) -> list[PusherEvent]:
+        """Return what tells those of a deletion who knew the object before a move, and only they.
+
+        It was moved and deleted in one transaction: nobody was told of the move.
+        """
+        if (before := change.before.get(key)) is None:
+            return []
+        deletions = self._deleted.get(subject_of(change.backend.model, key), ())
+        told = {name for at, channels in deletions if at >= place for name in channels}
+        left = replace(before, channels=[name for name in before.channels if name not in told])
+        return compose_leaving(change.backend, key, left, ignore=change.ignore, using=change.using)
 
     def _next(
         self, made: Iterator[Sequence[PusherEvent]], backend: type[PusherBackend]
@@ -196,53 +220,58 @@ class _Settlement:
 
     def _compose(self, group: Sequence[_Entry]) -> Iterator[Sequence[PusherEvent]]:
         """Go through what one backend tells of its objects, one after the other."""
-        limit = group[0][1].backend.bulk_limit
+        limit = group[0][2].backend.bulk_limit
         if limit is not None and len(group) > limit:
             yield from repeat((), len(group) - 1)
             yield self._invalidate(group)
             return
-        for change, event, instance in self._found(group):
-            if instance is None:
-                yield ()
-            else:
+        for place, key, change, event, instance in self._found(group):
+            if instance is not None:
                 yield compose(
                     change.backend, event, instance, ignore=change.ignore, using=change.using
                 )
+            else:
+                yield self._leave(place, key, change) if event == "delete" else ()
 
     def _invalidate(self, group: Sequence[_Entry]) -> list[PusherEvent]:
         channels: dict[str, None] = {}
-        for change, _, instance in self._found(group):
-            if instance is None:
-                continue
-            channels |= dict.fromkeys(change.backend.full_names(instance))
-            if change.backend.before is not None:
-                channels |= dict.fromkeys(change.backend.before.channels)
-        first = group[0][1]
-        writers = {socket_id_of(each.backend, ignore=each.ignore) for _, each in group}
+        for _, key, change, event, instance in self._found(group):
+            if instance is not None:
+                channels |= dict.fromkeys(change.backend.full_names(instance))
+            if event and (before := change.before.get(key)) is not None:
+                channels |= dict.fromkeys(before.channels)
+        first = group[0][2]
+        writers = {socket_id_of(each.backend, ignore=each.ignore) for _, _, each in group}
         return invalidation(first.backend, channels, ignore=first.ignore and len(writers) == 1)
 
-    def _found(self, group: Sequence[_Entry]) -> Iterator[tuple[Change, str, Any]]:
-        """Go through the objects; None for one that is gone, or of which nothing is told."""
-        touched = registry.is_touched(group[0][1].backend.model)
+    def _found(self, group: Sequence[_Entry]) -> Iterator[tuple[int, Any, Change, str, Any]]:
+        """Go through the objects.
+
+        There is none of one that is gone, whose event is "delete" then, and of one of which nothing
+        is told, which has no event.
+        """
+        touched = registry.is_touched(group[0][2].backend.model)
         for batch in batches(group):
-            found = read(batch[0][1].backend, [key for key, _ in batch], self._using)
-            for key, change in batch:
+            found = read(batch[0][2].backend, [key for _, key, _ in batch], self._using)
+            for place, key, change in batch:
                 backend, event, instance = change.backend, change.event, found.get(key)
-                if instance is not None:
+                if instance is None:
+                    event = "delete"
+                else:
                     backend.before = change.before.get(key)
                     backend.changed_fields = change.changed_fields
                     if not change.asked:
                         event, instance = self._asked(change, instance)
                 if instance is not None and touched:
                     self._told.add((type(backend), key))
-                yield change, event, instance
+                yield place, key, change, event, instance
 
     def _asked(self, change: Change, instance: Any) -> tuple[str, Any]:
         """Ask the backend of a change what it is, and whether it counts."""
         backend = change.backend
         event = backend.resolve_event(change.event, instance)
         if not backend.should_push(event, instance):
-            return event, None
+            return "", None
         self._touched += parents_of(
             backend, instance, ignore=change.ignore, using=change.using, silent=change.silent
         )

@@ -11,7 +11,7 @@ from rest_framework import serializers, viewsets
 from drf_model_pusher.delivery import BaseDelivery
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.views import ModelPusherViewMixin
-from tests.depot.models import Folder, Item, Parcel
+from tests.depot.models import Customer, Folder, Item, Parcel
 from tests.depot.serializers import CustomerSerializer, FolderSerializer, ItemSerializer
 from tests.views import call
 
@@ -78,6 +78,19 @@ class TestRefetch:
             parcel.delete()
             Parcel.objects.create(pk=pk, customer=customer)
         assert told() == ["parcels: parcel.delete", "parcels: parcel.create"]
+
+    @pytest.mark.parametrize("refetch", [False, True])
+    def test_tells_those_who_knew_it_before_a_move_of_a_deletion(
+        self, declare, told, memory, parcel, refetch
+    ):
+        declare(observe=True, refetch=refetch, channels=["c{customer_id}", "parcels"])
+        first, other = parcel.customer_id, Customer.objects.create(slug="bo").pk
+        with transaction.atomic():
+            Parcel.objects.update(customer=other)
+            Parcel.objects.get().delete()
+        assert set(told()) == {f"c{first}: parcel.delete", f"c{other} parcels: parcel.delete"}
+        assert len(memory) == 2
+        assert {event.change for event in memory} == {"delete"}
 
     def test_news_of_two_connections_reaches_both(self, refetching, memory, parcel):
         with transaction.atomic():
