@@ -30,6 +30,11 @@ def lookups_on(
         DeclarationError: They do not lead there.
         ValueError: Two of them are one look-up, and have different values.
     """
+    if not fields and not leads_to(target, model):
+        raise DeclarationError(
+            f"A list of {target.__name__} objects, which the view shows, says nothing about a "
+            f"{model.__name__}: no foreign key leads there."
+        )
     lookups: dict[str, Any] = {}
     for field, value in fields.items():
         lookup = _lookup_on(target, model, field)
@@ -64,6 +69,20 @@ def path_to(target: type[Model], model: type[Model], field: str) -> str | None:
     if same(related, target):
         return plain(target, rest or "pk")
     return path_to(target, related, rest) if rest else None
+
+
+def leads_to(target: type[Model], model: type[Model]) -> bool:
+    """Say whether a model is the target, or has foreign keys that lead there."""
+    met, ahead = set(), [model]
+    while ahead:
+        each = ahead.pop()
+        if same(each, target):
+            return True
+        if each not in met:
+            met.add(each)
+            fields: Any = each._meta.concrete_fields
+            ahead += [field.related_model for field in fields if field.related_model]
+    return False
 
 
 def plain(model: type[Model], field: str) -> str:

@@ -28,7 +28,7 @@ from drf_model_pusher.views import AuthorizationView
 from tests.authorization.asking import ask, ask_all, declare
 from tests.boards import views
 from tests.boards.models import Board
-from tests.boards.serializers import BoardSerializer
+from tests.boards.serializers import BoardSerializer, TaskSerializer
 
 
 class StaffOnly:
@@ -332,6 +332,20 @@ class TestListOfEverything:
         declare(views.StaffBoardViewSet, "boards")
         client.force_login(User.objects.create_user("sam", is_staff=True))
         assert ask(client, "private-boards").status_code == 200
+
+    def test_is_the_one_of_objects_that_a_foreign_key_leads_to(self, member, board, caplog):
+        declare(views.OpenBoardViewSet, "tasks", serializer_class=TaskSerializer)
+        assert ask(member, "private-tasks").status_code == 200
+
+        class Tokens(viewsets.ReadOnlyModelViewSet):
+            queryset = Token.objects.all()
+            serializer_class = BoardSerializer
+            permission_classes = ()
+
+        declare(Tokens, "boards")
+        assert ask(member, "private-boards").status_code == 403
+        assert "no foreign key leads there" in caplog.text
+        assert [each.id for each in check_channels()] == ["drf_model_pusher.E013"]
 
     @pytest.mark.parametrize(
         "narrow",
