@@ -1,6 +1,7 @@
 """Many changes at once."""
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "othe
 @pytest.fixture
 def parcels(customer):
     return [Parcel.objects.create(customer=customer) for _ in range(3)]
+
+
+class ParcelViewSet(ModelPusherViewMixin, viewsets.ModelViewSet):
+    queryset = Parcel.objects.all()
+    serializer_class = ParcelSerializer
 
 
 class WithCustomer(serializers.ModelSerializer):
@@ -60,6 +66,31 @@ class TestPushMany:
     def test_takes_objects_keys_and_querysets(self, declare, told, parcels, kind):
         declare()().push_many("shipped", kind(parcels))
         assert told() == ["parcels: parcel.shipped"] * 3
+
+    @pytest.mark.parametrize("event", ["update", "delete"])
+    def test_renders_each_once(self, declare, told, parcels, event):
+        rendered = []
+
+        class Noting(ParcelSerializer):
+            def to_representation(self, instance):
+                rendered.append(instance.pk)
+                return super().to_representation(instance)
+
+        backend = declare(serializer_class=Noting, channels=["parcels", "parcels.{pk}"])
+        with transaction.atomic():
+            backend().push_many(event, parcels)
+            backend().push_many(event, parcels[:0])
+        assert rendered == [each.pk for each in parcels]
+
+    def test_may_be_awaited(self, declare, told, parcels):
+        backend, view = declare()(), ParcelViewSet(request=None, format_kwarg=None)
+
+        async def scene():
+            await backend.apush_many("update", Parcel.objects.all())
+            await view.apush_many("packed", parcels)
+
+        async_to_sync(scene)()
+        assert told() == ["parcels: parcel.update"] * 3 + ["parcels: parcel.packed"] * 3
 
     def test_leaves_out_objects_that_are_gone(self, declare, memory, parcels):
         backend = declare()
@@ -135,6 +166,16 @@ class TestLimit:
         (event,) = memory
         assert (event.name, event.json()) == ("parcel.invalidate", {})
         assert set(event.channels) == {"parcels", *(f"parcels.{each.pk}" for each in parcels)}
+
+    def test_reaches_more_channels_than_a_call_takes(self, declare, pusher_api, customer):
+        backend = declare(bulk_limit=200, channels=["parcels.{pk}"])
+        parcels = Parcel._base_manager.bulk_create(Parcel(customer=customer) for _ in range(201))
+        backend().push_many("update", parcels)
+        events = pusher_api.events
+        assert {event["name"] for event in events} == {"parcel.invalidate"}
+        channels = [channel for event in events for channel in event["channels"]]
+        assert sorted(channels) == sorted(f"parcels.{each.pk}" for each in parcels)
+        assert len(pusher_api.calls) <= 3
 
     def test_as_many_do_not(self, declare, told, parcels):
         declare(bulk_limit=3)().push_many("update", parcels)
