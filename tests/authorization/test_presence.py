@@ -37,6 +37,12 @@ class TestPresence:
         }
         assert answer["auth"] == auth_of(channel, channel_data=answer["channel_data"])
 
+    def test_is_nothing_that_a_browser_could_say(self, member, board, backend, ada):
+        claims = {"user_id": "7", "channel_data": '{"user_id": "7"}', "user_info": "Bo"}
+        data = {"socket_id": "1.2", "channel_name": f"presence-boards.{board.pk}", **claims}
+        told = member.post("/pusher/auth", data).json()["channel_data"]
+        assert json.loads(told)["user_id"] == str(ada.pk)
+
     def test_tells_what_a_serializer_renders(self, member, board, backend):
         class Initials(serializers.ModelSerializer):
             class Meta:

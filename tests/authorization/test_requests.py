@@ -88,13 +88,17 @@ class TestRequest:
             "boards.1",
             "#server-to-user-1",
             "private-boards.1:x",
+            "private-boards.1\n",
+            "private-boards.1\0",
+            "private-boards.\u0661",
             "private-",
             "a b",
             "private-\ud800",
             "x" * 165,
         ],
     )
-    def test_for_a_name_that_is_never_signed_gets_403(self, member, channel):
+    def test_for_a_name_that_is_never_signed_gets_403(self, member, board, channel):
+        declare(views.OpenBoardViewSet, "boards.{pk}")
         body = {"socket_id": "1.2", "channel_name": channel}
         answer = member.post("/pusher/auth", json.dumps(body), content_type="application/json")
         assert answer.status_code == 403
