@@ -72,6 +72,8 @@ class _PusherView(APIView):
             serializer = self.serializer_class(data=request.data)
         except RecursionError as error:
             raise ParseError("It is nested too deeply.") from error
+        except UnicodeError as error:  # of a charset that the multipart parser cannot use
+            raise ParseError("It is no text of its charset.") from error
         serializer.is_valid(raise_exception=True)
         validated: dict[str, Any] = serializer.validated_data
         return validated

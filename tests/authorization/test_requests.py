@@ -82,6 +82,21 @@ class TestRequest:
     def test_of_another_shape_gets_400(self, member, body):
         assert member.post("/pusher/auth", body, content_type="application/json").status_code == 400
 
+    @pytest.mark.parametrize("charset", ["idna", "punycode", "zlib", "utf-16", "nonsense"])
+    @pytest.mark.parametrize(
+        ("media_type", "body"),
+        [
+            ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"'),
+            ("application/json", b"{}"),
+            ("application/x-www-form-urlencoded", b"a=b"),
+        ],
+    )
+    def test_in_a_strange_charset_gets_400(self, member, media_type, body, charset):
+        content_type = f"{media_type}; charset={charset}"
+        body += b"\r\n\r\n1\r\n--x--\r\n" if "boundary" in media_type else b""
+        answer = member.generic("POST", "/pusher/auth", body, content_type=content_type)
+        assert answer.status_code == 400
+
     @pytest.mark.parametrize(
         "channel",
         [
