@@ -113,12 +113,15 @@ class TestInProcess:
     def test_at_the_end_the_call_under_way_is_finished_and_the_rest_left(
         self, outbox, pusher_api, env, tmp_path, end
     ):
-        pusher_api.default = Answer(delay=1)
-        last = "time.sleep(0.5)" if end == "exit" else "time.sleep(60)"
-        with running("-c", WRITER + MANY + last, env=env, log=tmp_path / "log") as process:
+        pusher_api.default = Answer(delay=2)
+        told = tmp_path / "told"
+        wait = f"while not os.path.exists({str(told)!r}): time.sleep(0.05)"
+        with running("-c", WRITER + MANY + wait, env=env, log=tmp_path / "log") as process:
             pusher_api.wait_for_calls(1, timeout=30)
             if end == "SIGTERM":
                 process.send_signal(signal.SIGTERM)
+            else:
+                told.touch()
             code = process.wait(20)
         assert code == (0 if end == "exit" else -signal.SIGTERM), (tmp_path / "log").read_text()
         assert (len(pusher_api.calls), len(outbox.names)) == (1, 20)

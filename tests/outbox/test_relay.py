@@ -101,7 +101,8 @@ class TestRelay:
         }
         assert outbox.names == []
 
-    def test_it_waits_for_as_long_as_the_service_asks(self, outbox, pusher_api):
+    def test_it_waits_for_as_long_as_the_service_asks(self, outbox, pusher_api, settings):
+        settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS = 600
         pusher_api.script.append(Answer(status=429, headers={"Retry-After": "60"}))
         outbox.put("a")
         outbox.relay.round()
@@ -244,6 +245,10 @@ class TestLeases:
         other.lease.give_up()
         outbox.relay.round()
         assert names(pusher_api) == ["a"]
+
+    def test_a_worker_that_may_rest_for_an_hour_renews_its_lease_all_the_same(self, outbox):
+        outbox.relay.round()
+        assert 5 < outbox.relay.seconds_to_rest(3600) < 20
 
     @pytest.mark.parametrize("seconds", [1, 100])
     def test_a_lease_covers_what_is_shorter_than_it(self, outbox, seconds):

@@ -48,6 +48,11 @@ class Lease:
         """Say whether nobody else can become the owner for so long."""
         return bool(self.id) and time.monotonic() + seconds < self._until
 
+    @property
+    def seconds_to_spare(self) -> float:
+        """How long it is safe to be idle before ``keep()`` is called again."""
+        return self._until - time.monotonic() - _seconds() / 2
+
     def keep(self, sent_per_minute: int = 0) -> bool:
         """Renew, and take or give partitions so that all workers have a fair share.
 

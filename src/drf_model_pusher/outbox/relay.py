@@ -74,12 +74,12 @@ class Relay:
         return took or self.sent + self.failures > before
 
     def seconds_to_rest(self, longest: float) -> float:
-        """Return for how long there is nothing to do unless new events come."""
+        """Return for how long there is nothing to do unless new events come, but keep the lease."""
         now = time.monotonic()
         times = [each.until - now for each in self._patience.values() if each.rests]
         if self._postponed:
             times.append((min(self._postponed.values()) - timezone.now()).total_seconds())
-        return max(0.0, min([longest, *times]))
+        return max(0.0, min([longest, self.lease.seconds_to_spare, *times]))
 
     @property
     def is_patient(self) -> bool:
