@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from inspect import isfunction
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RegexPattern
 
-#: What routers tell a viewset about its place among others.
-_BY_ROUTERS = {"name", "suffix", "description", "basename", "detail"}
+#: What routers tell a viewset about the action, by which it knows it anyway.
+_BY_ROUTERS = {"name", "suffix", "description", "detail"}
+
+#: A path as the URLconf writes it, what it leads to, and the names of what it gives to that.
+_Route: TypeAlias = tuple[str, Callable[..., Any], frozenset[str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +41,7 @@ def routed(base: type) -> Iterator[tuple[str, Any]]:
         The route as the URLconf writes it, and the class.
     """
     if getattr(settings, "ROOT_URLCONF", None):
-        for path, callback in _routes(get_resolver(), ""):
+        for path, callback, _ in _routes(get_resolver(), ""):
             # Django's own as_view() names the class in one way, DRF's for viewsets in another.
             view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
             if isinstance(view, type) and issubclass(view, base):
@@ -45,14 +49,17 @@ def routed(base: type) -> Iterator[tuple[str, Any]]:
 
 
 def callbacks() -> list[Callable[..., Any]] | None:
-    """Return all that the URLs lead to, or None where they cannot be read.
+    """Return all that the URLs lead to, or None where they cannot be read."""
+    found = _all_routes()
+    return None if found is None else [callback for _, callback, _ in found]
 
-    What is wrong with the URLs is for Django's own checks to say.
-    """
+
+def _all_routes() -> list[_Route] | None:
+    # What is wrong with the URLs is for Django's own checks to say.
     if not getattr(settings, "ROOT_URLCONF", None):
         return None
     try:
-        return [callback for _, callback in _routes(get_resolver(), "/")]
+        return list(_routes(get_resolver(), "/"))
     except Exception:  # noqa: BLE001 - the project's modules may raise anything
         return None
 
@@ -136,9 +143,17 @@ def _arguments(view_class: type[Any], action: str) -> list[dict[str, Any]]:
     return found
 
 
+def may_be_given(view_class: type[Any], action: str, names: Iterable[str]) -> bool:
+    """Say whether some URL of a GET, if any is known, needs no more than these arguments."""
+    routes = [route for route in _gets(view_class) if route.action in (None, action)]
+    return not routes or any(route.parameters <= set(names) for route in routes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Get:
     callback: Any
+    parameters: frozenset[str]
+    """What the URL gives to it."""
 
     @property
     def action(self) -> str | None:
@@ -165,8 +180,8 @@ def _gets(view_class: type[Any]) -> Sequence[_Get]:
 @lru_cache(maxsize=1_000)
 def _all_gets(urlconf: Hashable, view_class: Hashable) -> Sequence[_Get]:
     return [
-        _Get(callback)
-        for callback in callbacks() or []
+        _Get(callback, parameters)
+        for _, callback, parameters in _all_routes() or []
         if getattr(callback, "cls", None) is view_class
     ]
 
@@ -175,11 +190,19 @@ def _urlconf() -> Hashable:
     return getattr(settings, "ROOT_URLCONF", None)
 
 
-def _routes(route: URLPattern | URLResolver, before: str) -> Iterator[tuple[str, Any]]:
+def _routes(
+    route: URLPattern | URLResolver, before: str, given: frozenset[str] = frozenset()
+) -> Iterator[_Route]:
     # Those of DRF's routers are regular expressions.
     path = before + str(route.pattern).removeprefix("^").removesuffix("$")
+    given |= _parameters(route.pattern)
     if isinstance(route, URLPattern):
-        yield path, route.callback
+        yield path, route.callback, given
     else:
         for each in route.url_patterns:
-            yield from _routes(each, path)
+            yield from _routes(each, path, given)
+
+
+def _parameters(pattern: Any) -> frozenset[str]:
+    names = pattern.regex.groupindex if isinstance(pattern, RegexPattern) else pattern.converters
+    return frozenset(names)

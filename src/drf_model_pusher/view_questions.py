@@ -82,7 +82,7 @@ def ask(rule: ViewRule, asking: Request) -> Request:
 
 def _get(question: _Question) -> None:
     rule = question.rule
-    if problem := rule.problem():
+    if problem := rule.problem() or rule.problem_of_kwargs():
         raise Refused(problem)
     request: Any = as_get(question.asking._request, rule.topic)
     request.drf_model_pusher_question = question
@@ -104,8 +104,12 @@ def _handler(view_class: Any, action: str) -> Callable[..., HttpResponseBase]:
     watched: Any = type(view_class.__name__, (watch, view_class), own)
     is_set = issubclass(view_class, ViewSetMixin)
     handler: Callable[..., HttpResponseBase] = (
-        # `detail` as routers give it: a queryset may depend on it.
-        watched.as_view({"get": action}, detail=action == "retrieve")
+        # As routers give them: a queryset may depend on either. as_view() empties the attributes.
+        watched.as_view(
+            {"get": action},
+            detail=action == "retrieve",
+            basename=getattr(view_class, "basename", None),
+        )
         if is_set
         else watched.as_view()
     )

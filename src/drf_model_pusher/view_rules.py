@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
 
 from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
-from drf_model_pusher.routes import as_routed, is_routed_alike, routed_get_actions
+from drf_model_pusher.routes import as_routed, is_routed_alike, may_be_given, routed_get_actions
 from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: The look-up of an object whose primary key several fields of the channel are together.
 COMPOSITE = "the fields of the primary key"
+
+#: What a URL may hold, and need not: the suffix of a format.
+_OPTIONAL = {"format"}
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,18 @@ class ViewRule:
             return f"no URL leads to {self.name}.{self.action}()"
         if not is_routed_alike(declared, self.action):
             return f"URLs give different arguments to {self.name}.as_view()"
+        return None
+
+    def problem_of_kwargs(self) -> str | None:
+        """Return why no URL is sure to give these keyword arguments to the view, or None."""
+        view: Any = self.view_class
+        kwargs = dict(self.kwargs)
+        known = {*kwargs, *_OPTIONAL, getattr(view.versioning_class, "version_param", "version")}
+        if not may_be_given(self.declared or view, self.action, known):
+            return f"each URL of {self.name} holds more: see `get_view_kwargs()`"
         # What routers make of it: a URL of their own cannot hold another look-up.
         pattern = getattr(view, "lookup_value_regex", None)
-        value = dict(self.kwargs).get(view.lookup_url_kwarg or view.lookup_field)
+        value = kwargs.get(view.lookup_url_kwarg or view.lookup_field)
         if pattern and value is not None and not re.fullmatch(pattern, str(value)):
             return f"no URL of {self.name} can hold this look-up"
         return None

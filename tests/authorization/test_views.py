@@ -524,3 +524,41 @@ class TestRoutes:
         declare(View)
         assert member.get(f"/b/{board.pk}/").status_code == (200 if status == 200 else 404)
         assert ask(member, f"private-boards.{board.pk}").status_code == status
+
+    def test_a_nested_view_is_not_asked_without_what_its_url_holds(self, member, board, route):
+        class IsMember(permissions.BasePermission):
+            def has_permission(self, request, view):
+                return view.kwargs.get("team_pk") != "7"
+
+        class View(views.OpenBoardViewSet):
+            permission_classes = [IsMember]
+
+        router = SimpleRouter()
+        router.register("boards", View)
+        route(path("<version>/teams/<team_pk>/", include(router.urls)))
+        declare(View)
+        declare(View, "boards")
+        declare(View, "in.{pk}", get_view_kwargs=lambda self, **fields: {"team_pk": "7"})
+        declare(View, "of.{pk}", get_view_kwargs=lambda self, **fields: {"team_pk": "8"})
+        assert (
+            ask_all(member, *(f"private-{each}.{board.pk}" for each in ("boards", "in", "of")))[
+                f"private-of.{board.pk}"
+            ]
+            == 200
+        )
+        for name in (f"boards.{board.pk}", "boards", f"in.{board.pk}"):
+            assert ask(member, f"private-{name}").status_code == 403
+
+    def test_a_view_knows_the_name_that_its_router_gave_it(self, member, board, route):
+        class View(views.OpenBoardViewSet):
+            def get_queryset(self):
+                return (
+                    Board.objects.none() if self.basename == "archive" else super().get_queryset()
+                )
+
+        for name, status in (("boards", 200), ("archive", 403)):
+            router = SimpleRouter()
+            router.register("b", View, name)
+            route(*router.urls)
+            declare(View)
+            assert ask(member, f"private-boards.{board.pk}").status_code == status
