@@ -7,7 +7,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
@@ -20,6 +20,9 @@ from drf_model_pusher.forks import after_fork
 
 class BaseProvider(ABC):
     """Carries events. One instance serves a whole process, from any of its threads."""
+
+    # Whether it is itself for tests, so that none has to stand in for it.
+    _is_for_tests: ClassVar[bool] = False
 
     # For subclasses
 
@@ -120,7 +123,9 @@ _lock = threading.RLock()
 
 def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
     """Return this process's instance of a provider class; by default the one of the settings."""
-    if provider_class is None or app_settings.DRF_MODEL_PUSHER_PROVIDER == STAND_IN:
+    if provider_class is None or (
+        app_settings.DRF_MODEL_PUSHER_PROVIDER == STAND_IN and not provider_class._is_for_tests
+    ):
         provider_class = _default_class()
     return _configured(provider_class)
 
