@@ -39,6 +39,10 @@ def is_inactive(user: Any) -> bool:
     return getattr(user, "is_authenticated", False) and not getattr(user, "is_active", True)
 
 
+class BrokeDown(Refused):
+    """A subscription is not granted because what should have decided could not."""
+
+
 class Refusing:
     """Lets code of the project speak: whatever it raises is a refusal, and stays one.
 
@@ -73,7 +77,7 @@ class Refusing:
             raise Refused(f"{self._source}: {type(error).__name__}") from error
         told = str(error) if is_own else _class_and_place(error)
         logger.error("authorization broke down source=%s error=%s", self._source, told)
-        raise Refused(f"{self._source}: {told}") from error
+        raise BrokeDown(f"{self._source}: {told}") from error
 
 
 def _savepoints() -> Sequence[transaction.Atomic]:

@@ -64,6 +64,21 @@ class TestSubscriptions:
         assert "no backend answers for it" in failure(assert_may_subscribe, bob, "private-x.1")
         assert "nobody may not" in failure(assert_may_subscribe, None, f"private-boards.{board.pk}")
 
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            {"has_channel_permission": lambda self, request, channel, **fields: 1 / 0},
+            {"permission_classes": [type("Broken", (), {"has_permission": None})]},
+        ],
+    )
+    def test_a_rule_that_breaks_down_has_decided_nothing(self, bob, board, rule):
+        declare(view_class=None, **rule)
+        channel = f"private-boards.{board.pk}"
+        assert "may not subscribe" in failure(assert_may_subscribe, bob, channel)
+        assert failure(assert_may_not_subscribe, bob, channel).startswith(
+            f"Whether user bob may subscribe to '{channel}' was not decided: "
+        )
+
     def test_a_grant_that_should_not_be_says_so(self, ada, board):
         declare()
         message = failure(assert_may_not_subscribe, ada, f"private-boards.{board.pk}")

@@ -12,6 +12,7 @@ from drf_model_pusher.channel_templates import value_of
 from drf_model_pusher.channels import ChannelKind, check_name
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import InvalidEventError
+from drf_model_pusher.refusals import BrokeDown, Refused
 from drf_model_pusher.registry import registry
 from drf_model_pusher.testing.capture import capture_events
 from drf_model_pusher.testing.comparing import described, differences, rendered
@@ -41,12 +42,19 @@ def assert_may_subscribe(user: Any, channel: str) -> None:
 def assert_may_not_subscribe(user: Any, channel: str) -> None:
     """Assert that the rules refuse a user's subscription to a channel.
 
+    A rule that breaks down refuses everybody in production; here it is a failure.
+
     Args:
         user: A user, signed in as DRF's ``force_authenticate()`` does it; None for nobody.
         channel: The full name.
     """
     __tracebackhide__ = True  # in the output of pytest
-    if _refusal(user, channel) is None:
+    refused = _refusal(user, channel)
+    if isinstance(refused, BrokeDown):
+        raise AssertionError(  # noqa: TRY004 - no type is wrong
+            f"Whether {_who(user)} may subscribe to {channel!r} was not decided: {refused}."
+        )
+    if refused is None:
         public = ChannelKind.of(channel) is ChannelKind.PUBLIC
         why = "it is public, so that everybody may" if public else "the rules of its backends agree"
         raise AssertionError(f"{_who(user)} may subscribe to {channel!r}: {why}.")
@@ -95,16 +103,15 @@ def assert_push_equals_get(
             )
 
 
-def _refusal(user: Any, channel: str) -> str | None:
+def _refusal(user: Any, channel: str) -> Refused | None:
     """Return why a user may not subscribe, or None."""
     from drf_model_pusher.authorization import Doorkeeper
     from drf_model_pusher.authorization_views import AuthorizationView
-    from drf_model_pusher.refusals import Refused
 
     try:
         check_name(channel)
     except InvalidEventError as error:
-        return str(error).rstrip(".")
+        return Refused(str(error).rstrip("."))
     if ChannelKind.of(channel) is ChannelKind.PUBLIC:
         return None
     body = {"socket_id": _SOCKET_ID, "channel_name": channel}
@@ -112,7 +119,7 @@ def _refusal(user: Any, channel: str) -> str | None:
     try:
         Doorkeeper(request).admit(_SOCKET_ID, channel)
     except Refused as refused:
-        return str(refused)
+        return refused
     return None
 
 
