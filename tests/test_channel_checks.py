@@ -53,6 +53,12 @@ def test_a_text_that_is_no_template(text):
     assert found() == ["E010"]
 
 
+def test_one_text_is_one_template():
+    backend = declare(channels="boards.{pk}")
+    assert [template.text for template in backend().templates()] == ["private-boards.{pk}"]
+    assert found() == []
+
+
 @pytest.mark.parametrize("text", ["boards.{nmae}", "boards.{nmae__pk}"])
 def test_a_field_that_is_not_there(text):
     declare(text, view_class=None)
@@ -212,6 +218,11 @@ class TestNoRule:
         settings.ROOT_URLCONF = "tests.urls_of_boards"
         declare("boards.{pk}", view_class=None, **rule)
         assert found() == []
+
+    def test_is_told_of_a_prefix_that_was_written_by_hand(self, settings):
+        settings.ROOT_URLCONF = "tests.urls_of_boards"
+        declare("open.{pk}", "private-boards.{pk}", view_class=None, base=PusherBackend)
+        assert found() == ["W011"]
 
     def test_is_no_matter_of_public_channels(self, settings):
         settings.ROOT_URLCONF = "tests.urls_of_boards"

@@ -180,7 +180,9 @@ def _weaker(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
 
 
 def _no_rule(backend: ChannelRules) -> Iterator[CheckMessage]:
-    needs_rule = backend.channel_prefix != ChannelKind.PUBLIC.value
+    needs_rule = backend.channel_prefix != ChannelKind.PUBLIC.value or any(
+        template.kind is not ChannelKind.PUBLIC for template in backend.templates()
+    )
     if needs_rule and not any(_declared(backend)) and _is_routed():
         yield CheckWarning(
             f"{_name(backend)} has no rule, so that nobody may subscribe to its channels.",

@@ -81,7 +81,9 @@ class ChannelRules:
 
     def templates(self) -> Sequence[ChannelTemplate]:
         """Return the templates of the full names."""
-        return _templates(tuple(self.channels or ()), self.channel_prefix, self.cache)
+        # One text is one name, as in what a view returns.
+        texts = (self.channels,) if isinstance(self.channels, str) else tuple(self.channels or ())
+        return _templates(texts, self.channel_prefix, self.cache)
 
     def full_name(self, name: str) -> str:
         """Return a name with the prefix and the infix that it may lack."""
