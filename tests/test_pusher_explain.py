@@ -217,7 +217,7 @@ def test_a_backend_that_raises_is_told_and_the_others_go_on(order):
 @pytest.mark.parametrize(
     ("args", "error"),
     [
-        (["nothing"], "no model"),
+        (["nothing"], "'nothing' names no app; write the model as orders.Order.$"),
         (["shop.Nothing"], "no model"),
         (["shop.Line"], "No backend pushes changes of shop.Line; of these: shop.Order"),
         (["shop.Order", "999"], "no shop.Order with the key '999'"),

@@ -66,6 +66,13 @@ def publish(channel, name="order.update", data=None):
     get_provider(PusherProvider).trigger([channel], name, data or {"id": 1})
 
 
+def test_a_subscription_that_is_refused_is_told_in_words(server, settings):
+    settings.PUSHER_SECRET = "another"
+    listening = Listening("private-orders", "--timeout", "2")
+    listening.wait_for("The service: Auth value for subscription to private-orders is invalid")
+    assert listening.result() == ""
+
+
 @pytest.mark.parametrize("channel", ["orders", "private-orders", "private-encrypted-orders"])
 def test_events_of_each_kind_of_channel_are_printed(server, settings, channel):
     settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = MASTER

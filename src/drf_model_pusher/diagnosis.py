@@ -135,7 +135,7 @@ def _auth_route() -> Iterator[Finding]:
     elif closed:
         yield warn(
             topic,
-            f"none, though {', '.join(closed)} push to channels that need it",
+            f"none, though channels of {', '.join(closed)} need it",
             'Add path("pusher/", include("drf_model_pusher.urls")), unless the project has '
             "an endpoint of its own.",
         )

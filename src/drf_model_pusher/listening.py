@@ -17,12 +17,13 @@ from drf_model_pusher.channels import ChannelKind, check_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.encryption import decrypt
 from drf_model_pusher.exceptions import InvalidEventError, ModelPusherException
+from drf_model_pusher.extras import install_line
 from drf_model_pusher.signing import sign_channel
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-MESSAGE = 'Listening needs one more package: pip install "drf-model-pusher[listen]"'
+MESSAGE = f"Listening needs one more package: {install_line('listen')}"
 
 #: What the service says once a subscription stands, and what it says of errors.
 SUBSCRIBED = "pusher_internal:subscription_succeeded"

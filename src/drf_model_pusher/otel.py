@@ -15,6 +15,7 @@ from typing import Any
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
+from drf_model_pusher.extras import install_line
 from drf_model_pusher.providers import PusherProvider
 from drf_model_pusher.signals import event_failed, event_sent, events_tried
 
@@ -22,9 +23,7 @@ try:
     from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
     from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer
 except ImportError as error:  # pragma: no cover - needs an installation without the extra
-    raise ImportError(
-        'OpenTelemetry needs one more package: pip install "drf-model-pusher[otel]"'
-    ) from error
+    raise ImportError(f"OpenTelemetry needs one more package: {install_line('otel')}") from error
 
 # Seconds: what the conventions advise for an operation, and for events that may wait for minutes.
 _OPERATION = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)

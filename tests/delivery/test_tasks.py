@@ -134,7 +134,7 @@ class TestAbsence:
             f"import sys; sys.modules.update(dict.fromkeys({absent})); "
             f"from drf_model_pusher.delivery import {name}"
         )
-        assert f'pip install "drf-model-pusher[{extra}]"' in run(program).stderr
+        assert f'pip install --pre "drf-model-pusher[{extra}]"' in run(program).stderr
 
     def test_a_process_that_lacks_it_is_told_by_the_settings_error(self, settings, monkeypatch):
         monkeypatch.setitem(sys.modules, "celery", None)

@@ -38,6 +38,7 @@ class TestPusherRelay:
             for number in range(3):
                 outbox.put(f"e{number}")
                 pusher_api.wait_for_events(number + 1, timeout=30)
+        assert "Relaying with 1 worker (Ctrl+C ends it)\n" in (tmp_path / "log").read_text()
 
     def test_a_first_signal_lets_the_call_end_and_gives_the_lease_up(
         self, outbox, pusher_api, env, tmp_path

@@ -10,15 +10,14 @@ from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.jobs import hand_over, work
 from drf_model_pusher.delivery.messages import Message
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.extras import install_line
 from drf_model_pusher.forks import after_fork
 
 try:
     from celery import Celery, shared_task
     from kombu.pools import ProducerPool
 except ImportError as error:
-    raise ImportError(
-        'CeleryDelivery needs Celery: pip install "drf-model-pusher[celery]"'
-    ) from error
+    raise ImportError(f"CeleryDelivery needs Celery: {install_line('celery')}") from error
 
 # A connection that the broker has closed since its last use fails once.
 _RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}

@@ -13,6 +13,7 @@ from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.jobs import giving_up, hand_over, work
 from drf_model_pusher.delivery.messages import Message
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.extras import install_line
 
 try:
     from django.tasks import task
@@ -21,7 +22,7 @@ except ImportError:
         from django_tasks import task  # type: ignore[no-redef]
     except ImportError as error:
         raise ImportError(
-            'TaskDelivery needs one more package here: pip install "drf-model-pusher[tasks]"'
+            f"TaskDelivery needs one more package here: {install_line('tasks')}"
         ) from error
 
 

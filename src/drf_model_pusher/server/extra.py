@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-MESSAGE = 'The embedded server needs more packages: pip install "drf-model-pusher[server]"'
+from drf_model_pusher.extras import install_line
+
+MESSAGE = f"The embedded server needs more packages: {install_line('server')}"

@@ -74,8 +74,10 @@ class Command(BaseCommand):
 def _model(label: str) -> type[Model]:
     try:
         model: type[Model] = apps.get_model(label)
-    except (LookupError, ValueError) as error:
-        raise CommandError(f"{label!r} is no model; write it as orders.Order. {error}") from error
+    except ValueError as error:
+        raise CommandError(f"{label!r} names no app; write the model as orders.Order.") from error
+    except LookupError as error:
+        raise CommandError(f"{label!r} is no model: {error}") from error
     if not registry.backends_for(model):
         known = ", ".join(sorted({each.model._meta.label for each in registry})) or "none has"
         raise CommandError(f"No backend pushes changes of {model._meta.label}; of these: {known}.")

@@ -51,7 +51,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"Subscribed to {heard.channel}", _as_it_is)
                 continue
             if heard.event in ERRORS:
-                self.stderr.write(_printable(f"{heard.channel or 'The service'}: {heard.data}"))
+                self.stderr.write(f"{heard.channel or 'The service'}: {_reason(heard.data)}")
                 continue
             self.stdout.write(_as_json(heard) if options["json"] else _as_line(heard))
             self.stdout.flush()
@@ -74,6 +74,14 @@ def _as_line(heard: Heard) -> str:
     by = f" by {heard.user_id}" if heard.user_id is not None else ""
     data = heard.data if isinstance(heard.data, str) else json.dumps(heard.data, ensure_ascii=False)
     return _printable(f"{now} {heard.channel or '-'} {heard.event}{by} {data}")
+
+
+def _reason(data: Any) -> str:
+    """Return what an error of the service says, for people."""
+    if not isinstance(data, dict) or "message" not in data:
+        return _printable(str(data))
+    code = f" ({data['code']})" if data.get("code") else ""
+    return _printable(f"{data['message']}{code}")
 
 
 def _printable(text: str) -> str:

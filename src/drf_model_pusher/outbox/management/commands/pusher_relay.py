@@ -76,7 +76,9 @@ class Command(BaseCommand):
             signal.signal(signum, stop)
         crew.start()
         if forever:
-            self.stdout.write(f"Relaying with {len(crew.relays)} workers (Ctrl+C ends it)")
+            count = len(crew.relays)
+            workers = "1 worker" if count == 1 else f"{count} workers"
+            self.stdout.write(f"Relaying with {workers} (Ctrl+C ends it)")
             self.stdout.flush()
         while not crew.wait(0.5):
             pass
