@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from inspect import isfunction
@@ -15,8 +16,11 @@ from django.urls.resolvers import RegexPattern
 #: What routers tell a viewset about the action, by which it knows it anyway.
 _BY_ROUTERS = {"name", "suffix", "description", "detail"}
 
-#: A path as the URLconf writes it, what it leads to, and the names of what it gives to that.
-_Route: TypeAlias = tuple[str, Callable[..., Any], frozenset[str]]
+#: The name of what a URL holds, and the pattern of its values where that is known.
+_Parameter: TypeAlias = tuple[str, "str | None"]
+
+#: A path as the URLconf writes it, what it leads to, and what it gives to that.
+_Route: TypeAlias = tuple[str, Callable[..., Any], frozenset[_Parameter]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,16 +147,26 @@ def _arguments(view_class: type[Any], action: str) -> list[dict[str, Any]]:
     return found
 
 
-def may_be_given(view_class: type[Any], action: str, names: Iterable[str]) -> bool:
-    """Say whether some URL of a GET, if any is known, needs no more than these arguments."""
+def may_be_given(view_class: type[Any], action: str, kwargs: Mapping[str, Any]) -> bool:
+    """Say whether some URL of a GET, if any is known, can give these keyword arguments.
+
+    It need not hold all of them; and None is a value that is not known.
+    """
     routes = [route for route in _gets(view_class) if route.action in (None, action)]
-    return not routes or any(route.parameters <= set(names) for route in routes)
+    return not routes or any(
+        all(name in kwargs and _holds(pattern, kwargs[name]) for name, pattern in route.parameters)
+        for route in routes
+    )
+
+
+def _holds(pattern: str | None, value: Any) -> bool:
+    return pattern is None or value is None or bool(re.fullmatch(pattern, str(value)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Get:
     callback: Any
-    parameters: frozenset[str]
+    parameters: frozenset[_Parameter]
     """What the URL gives to it."""
 
     @property
@@ -191,7 +205,7 @@ def _urlconf() -> Hashable:
 
 
 def _routes(
-    route: URLPattern | URLResolver, before: str, given: frozenset[str] = frozenset()
+    route: URLPattern | URLResolver, before: str, given: frozenset[_Parameter] = frozenset()
 ) -> Iterator[_Route]:
     # Those of DRF's routers are regular expressions.
     path = before + str(route.pattern).removeprefix("^").removesuffix("$")
@@ -203,6 +217,7 @@ def _routes(
             yield from _routes(each, path, given)
 
 
-def _parameters(pattern: Any) -> frozenset[str]:
-    names = pattern.regex.groupindex if isinstance(pattern, RegexPattern) else pattern.converters
-    return frozenset(names)
+def _parameters(pattern: Any) -> frozenset[_Parameter]:
+    if isinstance(pattern, RegexPattern):
+        return frozenset((name, None) for name in pattern.regex.groupindex)
+    return frozenset((name, each.regex) for name, each in pattern.converters.items())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COMPOSITE = "the fields of the primary key"
 
 #: What a URL may hold, and need not: the suffix of a format.
-_OPTIONAL = {"format"}
+_OPTIONAL = {"format": None}
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,11 @@ class ViewRule:
         """Return why no URL is sure to give these keyword arguments to the view, or None."""
         view: Any = self.view_class
         kwargs = dict(self.kwargs)
-        known = {*kwargs, *_OPTIONAL, getattr(view.versioning_class, "version_param", "version")}
-        if not may_be_given(self.declared or view, self.action, known):
-            return f"each URL of {self.name} holds more: see `get_view_kwargs()`"
+        version = getattr(view.versioning_class, "version_param", "version")
+        if not may_be_given(
+            self.declared or view, self.action, {**_OPTIONAL, version: None, **kwargs}
+        ):
+            return f"no URL of {self.name} holds this and no more: see `get_view_kwargs()`"
         # What routers make of it: a URL of their own cannot hold another look-up.
         pattern = getattr(view, "lookup_value_regex", None)
         value = kwargs.get(view.lookup_url_kwarg or view.lookup_field)

@@ -525,6 +525,14 @@ class TestRoutes:
         assert member.get(f"/b/{board.pk}/").status_code == (200 if status == 200 else 404)
         assert ask(member, f"private-boards.{board.pk}").status_code == status
 
+    def test_what_no_path_can_hold_lets_nobody_in(self, member, board, route):
+        for converter, status in (("int", 200), ("uuid", 403), ("str", 200)):
+            view = views.OpenBoardViewSet.as_view({"get": "retrieve"})
+            route(path(f"b/<{converter}:pk>/", view))
+            declare(views.OpenBoardViewSet)
+            assert member.get(f"/b/{board.pk}/").status_code == (200 if status == 200 else 404)
+            assert ask(member, f"private-boards.{board.pk}").status_code == status
+
     def test_a_nested_view_is_not_asked_without_what_its_url_holds(self, member, board, route):
         class IsMember(permissions.BasePermission):
             def has_permission(self, request, view):
