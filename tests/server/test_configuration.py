@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from django.core.checks import run_checks
 
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.server.checks import check_server
 from drf_model_pusher.server.configuration import configured_apps, configured_limits
 
 APP = {"id": 1, "key": "k", "secret": "s"}
@@ -93,3 +95,29 @@ class TestLimits:
         settings.DRF_MODEL_PUSHER_SERVER_LIMITS = limits
         with pytest.raises(SettingError, match="LIMITS"):
             configured_limits()
+
+
+class TestCheck:
+    def test_good_settings_and_the_projects_own_app_pass(self, settings):
+        settings.PUSHER_KEY = ""  # which is an error of its own
+        assert check_server() == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("DRF_MODEL_PUSHER_SERVER_APPS", [APP | {"key": ""}]),
+            ("DRF_MODEL_PUSHER_SERVER_LIMITS", {"colour": 1}),
+        ],
+    )
+    def test_a_mistake_is_an_error_with_a_hint(self, settings, name, value):
+        setattr(settings, name, value)
+        (error,) = check_server()
+        assert error.id == "drf_model_pusher.E001"
+        assert name in error.msg
+        assert name in error.hint
+        assert error in run_checks()
+
+    @pytest.mark.parametrize("name", ["APPS", "LIMITS", "WEBHOOKS"])
+    def test_what_another_check_tells_is_told_once(self, settings, name):
+        setattr(settings, f"DRF_MODEL_PUSHER_SERVER_{name}", "x")
+        assert [error.id for error in run_checks()] == ["drf_model_pusher.E001"]

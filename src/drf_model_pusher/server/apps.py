@@ -1,8 +1,9 @@
-"""The optional Django app: it only brings the management command."""
+"""The optional Django app: it brings the management command, and a check of the settings."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class PusherServerConfig(AppConfig):
@@ -11,3 +12,9 @@ class PusherServerConfig(AppConfig):
     name = "drf_model_pusher.server"
     label = "drf_model_pusher_server"
     verbose_name = "Embedded Pusher server"
+
+    def ready(self) -> None:
+        """Register the check."""
+        from drf_model_pusher.server.checks import check_server
+
+        register(check_server)

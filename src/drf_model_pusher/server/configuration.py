@@ -16,8 +16,17 @@ def configured_apps() -> list[Application]:
     """Return the apps of the settings; without any, the project's own ``PUSHER_*`` credentials.
 
     Raises:
-        SettingError: A credential is missing, a name is unknown, a value is of the wrong type,
-            two apps share an id or a key, or webhooks are set that would be no app's.
+        SettingError: A credential is missing, or what ``named_apps()`` raises.
+    """
+    return named_apps() or [_project_app()]
+
+
+def named_apps() -> list[Application]:
+    """Return the apps that the setting names.
+
+    Raises:
+        SettingError: A name is unknown, a value is of the wrong type, two apps share an id or a
+            key, or webhooks are set that would be no app's.
     """
     apps = [_application(values) for values in app_settings.DRF_MODEL_PUSHER_SERVER_APPS]
     for name in ("id", "key"):
@@ -29,7 +38,7 @@ def configured_apps() -> list[Application]:
             f"it is for the project's own app, and {_APPS} names others",
             f'write nothing; give an app in {_APPS} its "webhooks"',
         )
-    return apps or [_project_app()]
+    return apps
 
 
 def configured_limits() -> Limits:
