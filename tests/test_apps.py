@@ -29,12 +29,13 @@ BACKEND = """
 def project(tmp_path):
     """Return a function that sets up a project with one app, ``shop``, and runs a line in it."""
 
-    def run(files, line, **settings):
+    def run(files, line, *, installed=True, **settings):
         for name, text in {"shop/__init__.py": "", **files}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
-        apps = ["django.contrib.auth", "django.contrib.contenttypes", "drf_model_pusher", "shop"]
+        apps = ["django.contrib.auth", "django.contrib.contenttypes", "shop"]
+        apps += ["drf_model_pusher"] if installed else []
         program = (
             "import django\n"
             "from django.conf import settings\n"
@@ -100,6 +101,29 @@ class TestDiscovery:
         assert result.returncode == 1
         assert error in result.stderr.splitlines()[-1]
         assert "pusher_backends.py" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "push", ['push_change("update", User(pk=1))', 'push_many("update", [User(pk=1)])']
+)
+def test_a_view_tells_that_the_app_is_not_installed(project, push):
+    """No check of ours runs then, and no backend is found."""
+    line = f"""
+        from django.contrib.auth.models import User
+        from drf_model_pusher.views import ModelPusherViewMixin
+        from rest_framework.viewsets import ModelViewSet
+
+        class UserViewSet(ModelPusherViewMixin, ModelViewSet):
+            queryset = User.objects.all()
+
+        UserViewSet().{push}
+    """
+    result = project({}, line, installed=False)
+    assert result.returncode == 0
+    assert result.stderr == (
+        'nothing pushed reason=setting hint=INSTALLED_APPS += ["drf_model_pusher"]\n'
+    )
+    assert project({}, line).stderr == ""
 
 
 README = {

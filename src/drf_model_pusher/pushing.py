@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import transaction
 from rest_framework.utils.encoders import JSONEncoder
 
@@ -32,6 +33,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def log_wrong_setting(error: SettingError) -> None:
     """Log that a setting keeps anything from being pushed; the message may show its value."""
     logger.error("nothing pushed reason=setting hint=%s", error.hint)
+
+
+def log_missing_app() -> None:
+    """Log that no backend was found because the app is not installed, so that no check ran."""
+    if not apps.is_installed("drf_model_pusher"):
+        hint = 'INSTALLED_APPS += ["drf_model_pusher"]'
+        log_wrong_setting(SettingError("The app is not installed.", hint=hint))
 
 
 class _WrongSettingsLogged(AbstractContextManager[None]):

@@ -18,6 +18,7 @@ from drf_model_pusher.delivery.base import get_delivery, held_back
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import (
+    log_missing_app,
     log_wrong_setting,
     make_event,
     push_events,
@@ -126,7 +127,10 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             log_wrong_setting(error)
             return
         model = type(instance) if isinstance(instance, models.Model) else None
-        for backend in self.get_pusher_backends(model):
+        backends = self.get_pusher_backends(model)
+        if not backends:
+            log_missing_app()
+        for backend in backends:
             if event == self.PUSH_UPDATE and self._memory is not None:
                 self._memory.tell(backend, instance)
             if not backend.observe or handling.tell(backend, event, instance, view=self):
@@ -149,7 +153,10 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             else:
                 instances = list(instances)
                 model = next((type(e) for e in instances if isinstance(e, models.Model)), None)
-            for backend in self.get_pusher_backends(model):
+            backends = self.get_pusher_backends(model)
+            if not backends:
+                log_missing_app()
+            for backend in backends:
                 backend.push_many(event, instances, ignore=ignore)
 
     @only_in_sync_code
