@@ -74,6 +74,13 @@ class TestDeclaration:
             class Backend(PusherBackend):
                 serializer_class = Plain
 
+    def test_a_model_by_its_name_is_an_error(self):
+        with pytest.raises(DeclarationError, match=r"Backend has 'shop.Line' for a model: write"):
+
+            class Backend(PusherBackend):
+                class Meta:
+                    model = "shop.Line"
+
     def test_abstract_is_not_registered(self):
         class Base(PusherBackend):
             serializer_class = LineSerializer

@@ -154,6 +154,10 @@ class PusherBackend(ChangeRules):
                 "is a ModelSerializer, or `class Meta: model = …`; a base class for other backends "
                 "says `class Meta: abstract = True`."
             )
+        if not hasattr(model, "_meta"):
+            raise DeclarationError(
+                f"The backend {cls.__qualname__} has {model!r:.100} for a model: write the class."
+            )
         cls.model = model
         cls.settle_rules(cls.Meta)
         if cls.observe and cls.needs_view():
