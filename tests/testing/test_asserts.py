@@ -6,6 +6,7 @@ from decimal import Decimal
 from unittest.mock import ANY
 
 import pytest
+from django.contrib.auth.models import User
 
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.testing import assert_nothing_pushed, assert_pushed, capture_events
@@ -152,6 +153,14 @@ class TestWhereToLook:
 
 
 class TestWhyNothingWasPushed:
+    def test_no_backend_pushes_the_model(self, pusher_events):
+        text = failure(User, "create")
+        assert text.startswith("create of User was not pushed. No backend pushes User.\n")
+
+    def test_what_is_neither_model_nor_name_is_a_mistake(self, pusher_events):
+        with pytest.raises(TypeError, match="a model, one of its objects or a name, not 42"):
+            assert_pushed(42)
+
     def test_nothing_is_nothing(self, pusher_events):
         assert_nothing_pushed()
         assert failure("one") == "one was not pushed.\nNothing was pushed at all."

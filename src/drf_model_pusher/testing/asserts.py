@@ -41,7 +41,8 @@ def assert_pushed(
         if not faults:
             return each
         lines.append([described(each), *faults])
-    raise AssertionError("\n".join([f"{wanted} was not pushed.", *_list(pushed, lines)]))
+    headline = f"{wanted} was not pushed.{_without_backend(model_or_name)}"
+    raise AssertionError("\n".join([headline, *_list(pushed, lines)]))
 
 
 def assert_nothing_pushed(events: Sequence[PusherEvent] | None = None) -> None:
@@ -121,11 +122,24 @@ def _wanted(
         text = model_or_name if event is None else f"{model_or_name}.{event}"
     elif isinstance(model_or_name, Model):
         text = f"{event or 'any event'} of {type(model_or_name).__name__} {model_or_name.pk}"
-    else:
+    elif hasattr(model_or_name, "_meta"):
         text = f"{event or 'any event'} of {model_or_name.__name__}"
+    else:
+        raise TypeError(
+            "assert_pushed() takes a model, one of its objects or a name, not "
+            f"{model_or_name!r:.100}."
+        )
     if channels is None:
         return text
     return f"{text} on {[channels] if isinstance(channels, str) else list(channels)}"
+
+
+def _without_backend(model_or_name: type[Model] | Model | str) -> str:
+    """Say so where nothing could ever be pushed of a model."""
+    if isinstance(model_or_name, str):
+        return ""
+    model = type(model_or_name) if isinstance(model_or_name, Model) else model_or_name
+    return "" if registry.backends_for(model) else f" No backend pushes {model.__name__}."
 
 
 def _list(pushed: Sequence[PusherEvent], lines: list[list[str]]) -> Iterator[str]:
