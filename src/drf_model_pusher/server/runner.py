@@ -169,6 +169,22 @@ class LocalServer:
         self._thread: threading.Thread | None = None
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Django settings that lead to this server, for ``override_settings(**server.settings)``.
+
+        ``DRF_MODEL_PUSHER_PROVIDER`` is among them, since another provider stands in for tests.
+        """
+        return {
+            "DRF_MODEL_PUSHER_PROVIDER": "drf_model_pusher.providers.PusherProvider",
+            "PUSHER_APP_ID": self.app_id,
+            "PUSHER_KEY": self.key,
+            "PUSHER_SECRET": self.secret,
+            "PUSHER_HOST": self.host,
+            "PUSHER_PORT": self.port,
+            "PUSHER_SSL": False,
+        }
+
+    @property
     def url(self) -> str:
         """The address of the HTTP API, without a slash at its end."""
         return f"http://{self.host}:{self.port}"
