@@ -83,6 +83,14 @@ class TestDiscovery:
         result = project(files, FOUND, DRF_MODEL_PUSHER_BACKENDS_FILE=name)
         assert "UserBackend" in result.stdout
 
+    def test_a_setting_that_names_no_file_is_told_by_the_log_and_a_check(self, project):
+        line = "from django.core.management import call_command; call_command('check')"
+        result = project({}, line, DRF_MODEL_PUSHER_BACKENDS_FILE="push.txt")
+        assert result.stderr.startswith(
+            "nothing pushed reason=setting hint=DRF_MODEL_PUSHER_BACKENDS_FILE is the name of a "
+        )
+        assert "(drf_model_pusher.E001) The setting DRF_MODEL_PUSHER_BACKENDS_FILE" in result.stderr
+
     def test_then_the_default_file_is_not_read(self, project):
         files = {"shop/pusher_backends.py": BACKEND}
         result = project(files, FOUND, DRF_MODEL_PUSHER_BACKENDS_FILE="realtime.py")

@@ -7,6 +7,7 @@ from django.core.checks import register
 from django.utils.module_loading import autodiscover_modules
 
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.exceptions import SettingError
 
 
 class DrfModelPusherConfig(AppConfig):
@@ -27,6 +28,7 @@ class DrfModelPusherConfig(AppConfig):
             check_threads,
         )
         from drf_model_pusher.leak_checks import check_leaks
+        from drf_model_pusher.pushing import log_wrong_setting
         from drf_model_pusher.view_checks import check_views
 
         register(check_settings)
@@ -39,5 +41,9 @@ class DrfModelPusherConfig(AppConfig):
         register(check_leaks)
         log.connect()
         observers.follow_registry()
-        file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
+        try:
+            file = app_settings.DRF_MODEL_PUSHER_BACKENDS_FILE
+        except SettingError as error:  # a check tells of it, once all apps are ready
+            log_wrong_setting(error)
+            return
         autodiscover_modules(file.removesuffix(".py").replace("/", "."))
