@@ -13,6 +13,9 @@ from drf_model_pusher.events import is_valid_socket_id
 #: Channels in one request; a page that needs more sends another.
 MAX_CHANNELS = 100
 
+#: Bytes of a request's body: so many names in a form take half of it.
+MAX_BODY = 128 * 1024
+
 _MAX_SOCKET_ID_LENGTH = 100
 
 #: "channel_name[0]", as the plugin numbers them, and "channel_name[]".

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from rest_framework.exceptions import ParseError, PermissionDenied
+from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
@@ -19,7 +19,11 @@ from rest_framework.views import APIView, exception_handler
 
 from drf_model_pusher import occupancy
 from drf_model_pusher.authorization import Doorkeeper
-from drf_model_pusher.authorization_requests import AuthorizationSerializer, SignInSerializer
+from drf_model_pusher.authorization_requests import (
+    MAX_BODY,
+    AuthorizationSerializer,
+    SignInSerializer,
+)
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.get_requests import keep_session_user
 from drf_model_pusher.pushing import encode_data
@@ -32,6 +36,12 @@ logger = logging.getLogger("drf_model_pusher")
 #: Users whose coming and going one user may be told of.
 #: https://pusher.com/docs/channels/using_channels/watchlist-events/
 MAX_WATCHLIST = 100
+
+
+class _TooLarge(APIException):
+    status_code = 413
+    default_detail = f"The body has more than {MAX_BODY:,} bytes."
+    default_code = "too_large"
 
 
 class _OneFormat(DefaultContentNegotiation):
@@ -67,7 +77,10 @@ class _PusherView(APIView):
         return exception_handler
 
     def validated(self, request: Request) -> dict[str, Any]:
-        """Return what the request holds; a malformed one is answered with 400."""
+        """Return what the request holds; 400 answers a malformed one, 413 a huge one."""
+        length = str(request.META.get("CONTENT_LENGTH") or 0)
+        if length.isdecimal() and int(length[:20]) > MAX_BODY:
+            raise _TooLarge
         try:
             serializer = self.serializer_class(data=request.data)
         except RecursionError as error:

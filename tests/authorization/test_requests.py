@@ -82,6 +82,13 @@ class TestRequest:
     def test_of_another_shape_gets_400(self, member, body):
         assert member.post("/pusher/auth", body, content_type="application/json").status_code == 400
 
+    @pytest.mark.parametrize("path", ["/pusher/auth", "/pusher/user-auth"])
+    def test_that_is_huge_gets_413_and_is_not_read(self, member, path):
+        body = b'{"socket_id": "1.2", "padding": "' + b"x" * 10_000_000 + b'"}'
+        answer = member.post(path, body, content_type="application/json")
+        assert answer.status_code == 413
+        assert "auth" not in answer.json()
+
     @pytest.mark.parametrize("charset", ["idna", "punycode", "zlib", "utf-16", "nonsense"])
     @pytest.mark.parametrize(
         ("media_type", "body"),
