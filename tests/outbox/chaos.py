@@ -97,6 +97,7 @@ class Chaos:
                 self.api.default = MOODS["well"]
                 totals = self._totals()
                 self._wait_for(sum(totals.values()))
+                self.counts["set aside as dead"] = self._dead()
             finally:
                 self._over.set()
                 for process in self._processes:
@@ -208,6 +209,16 @@ class Chaos:
         with psycopg.connect(f"host=127.0.0.1 port={self.server.port} user=postgres") as connection:
             rows = connection.execute("SELECT id, total::int FROM shop_order").fetchall()
         return dict(rows)
+
+    def _dead(self) -> int:
+        """Return how many events were set aside."""
+        import psycopg
+
+        with psycopg.connect(f"host=127.0.0.1 port={self.server.port} user=postgres") as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM drf_model_pusher_outbox_outboxevent WHERE state = 2"
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     def _wait_for(self, count: int) -> None:
         """Wait until so many different events have come."""

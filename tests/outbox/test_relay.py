@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
@@ -134,6 +134,26 @@ class TestRelay:
         outbox.put("second")
         outbox.relay.round()
         assert outbox.states == {"first": "postponed", "second": "postponed"}
+        outbox.drain()
+        assert names(pusher_api) == ["first", "second"]
+
+    def test_one_that_was_put_off_when_the_database_went_away_has_its_turn(
+        self, outbox, pusher_api, monkeypatch
+    ):
+        """The answer was lost, not what it was about."""
+        put_off = table.put_off
+
+        def unanswered(*args):
+            put_off(*args)
+            monkeypatch.setattr(table, "put_off", put_off)
+            raise OperationalError
+
+        monkeypatch.setattr(table, "put_off", unanswered)
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        with pytest.raises(OperationalError):
+            outbox.relay.round()
+        outbox.put("second")
         outbox.drain()
         assert names(pusher_api) == ["first", "second"]
 

@@ -46,6 +46,7 @@ class Relay:
         """How many tries failed."""
         self._patience: dict[str, Patience] = {}
         self._postponed: dict[str, datetime] = {}
+        self._is_known = False  # whether that is what the database says
         self._unmarked: list[int] = []
         self._marked_at = 0.0
         self._prune_at = time.monotonic() + _PRUNE
@@ -57,21 +58,12 @@ class Relay:
         Raises:
             DatabaseError: The database cannot be asked. What has left is remembered.
         """
-        self._mark()
-        # Else it is renewed at the end: what has just been committed does not wait for that.
-        took = not self.lease.covers(longest_call() + _ROUND) and self._keep()
-        self._prune()
-        self._wake()
-        before = self.sent + self.failures
         try:
-            for chunk in self._chunks(self._claim()):
-                self._send(chunk)
-                if time.monotonic() > self._marked_at + _UNMARKED:
-                    self._mark()
-        finally:
-            self._mark()
-        took = self._keep() or took
-        return took or self.sent + self.failures > before
+            return self._round()
+        except BaseException:
+            # What was under way may have been committed all the same.
+            self._is_known = False
+            raise
 
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new events come, but keep the lease."""
@@ -86,12 +78,31 @@ class Relay:
         """Whether something is left alone for now because it failed."""
         return bool(self._postponed) or any(each.rests for each in self._patience.values())
 
+    def _round(self) -> bool:
+        self._mark()
+        # Else it is renewed at the end: what has just been committed does not wait for that.
+        took = not self.lease.covers(longest_call() + _ROUND) and self._keep()
+        if not self._is_known:
+            self._postponed = table.postponed(self.lease)
+            self._is_known = True
+        self._prune()
+        self._wake()
+        before = self.sent + self.failures
+        try:
+            for chunk in self._chunks(self._claim()):
+                self._send(chunk)
+                if time.monotonic() > self._marked_at + _UNMARKED:
+                    self._mark()
+        finally:
+            self._mark()
+        took = self._keep() or took
+        return took or self.sent + self.failures > before
+
     def _keep(self) -> bool:
         """Keep the lease; say whether there are partitions that have not been looked into."""
-        if not self.lease.keep(self._sent_per_minute()):
-            return False
-        self._postponed = table.postponed(self.lease)
-        return True
+        took = self.lease.keep(self._sent_per_minute())
+        self._is_known = self._is_known and not took
+        return took
 
     # What to send
 
