@@ -333,3 +333,10 @@ def test_without_its_table_the_outbox_fails(server):
         assert findings()["outbox"]["todo"] == "Run `manage.py migrate`."
     finally:
         OutboxEvent._meta.db_table = table
+
+
+def test_a_silenced_check_is_no_complaint(server, settings):
+    settings.DRF_MODEL_PUSHER_NOTHING = 1
+    assert findings()["checks"]["found"].startswith("W020 ")
+    settings.SILENCED_SYSTEM_CHECKS = ["drf_model_pusher.W020"]
+    assert findings()["checks"]["found"] == "no complaints"

@@ -318,7 +318,11 @@ def _text(name: str, *, secret: bool = False) -> str:
 def _master_key(name: str) -> str | None:
     key = _text(name, secret=True)
     if key and _decoded_length(key) != 32:
-        raise _wrong(name, "not 32 bytes of base64", "what `openssl rand -base64 32` prints")
+        # The value is a secret: it is not shown.
+        raise SettingError(
+            f"The setting {name} is not 32 bytes of base64.",
+            hint=f"{name} is what `openssl rand -base64 32` prints.",
+        )
     return key or None
 
 

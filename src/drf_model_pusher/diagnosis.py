@@ -87,12 +87,13 @@ def _checks() -> Iterator[Finding]:
     complaints = [
         message
         for message in run_checks(include_deployment_checks=not settings.DEBUG)
-        if (message.id or "").startswith("drf_model_pusher.") and message.level >= WARNING
+        if (message.id or "").startswith("drf_model_pusher.")
+        and message.level >= WARNING
+        and not message.is_silenced()
     ]
     for message in complaints:
-        if not message.is_silenced():
-            found = f"{(message.id or '').removeprefix('drf_model_pusher.')} {message.msg}"
-            yield (fail if message.level >= ERROR else warn)("checks", found, message.hint or "")
+        found = f"{(message.id or '').removeprefix('drf_model_pusher.')} {message.msg}"
+        yield (fail if message.level >= ERROR else warn)("checks", found, message.hint or "")
     if not complaints:
         yield ok("checks", "no complaints")
 
@@ -102,8 +103,8 @@ def _service() -> Iterator[Finding]:
     if not isinstance(provider, PusherProvider):
         yield warn(
             "service",
-            f"{type(provider).__name__} carries events; this asks PusherProvider only",
-            "Set DRF_MODEL_PUSHER_PROVIDER where browsers are to be reached.",
+            f"not asked: events go to {type(provider).__name__}, and not to Pusher's protocol",
+            "Nothing, if that is meant; else set DRF_MODEL_PUSHER_PROVIDER to PusherProvider.",
         )
         return
     yield from probe(provider)
