@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from drf_model_pusher.cache_reads import read_many
 from drf_model_pusher.channels import ChannelKind
@@ -33,8 +34,7 @@ EXPECTED = "drf-model-pusher:expected:"
 _ARRIVAL = 60
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Audience:
+class Audience(NamedTuple):
     """What is left of an event's channels when those are taken out to which nobody listens."""
 
     channels: tuple[str, ...]
