@@ -3,9 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
+from drf_model_pusher.backend_checks import check_backends
 from drf_model_pusher.checks import (
-    check_backends,
     check_occupancy,
     check_settings,
     check_tasks,
@@ -160,6 +161,11 @@ class TestBackends:
             ("oversize", "reference"),
             ("delete_data", True),
             ("conflate", "yes"),
+            ("channels", 5),
+            ("channels", ["orders", 5]),
+            ("view_class", "orders.views.OrderViewSet"),
+            ("permission_classes", IsAuthenticated),
+            ("permission_classes", ["rest_framework.permissions.IsAuthenticated"]),
         ],
     )
     def test_an_attribute_that_means_nothing(self, own_registry, name, value):
@@ -171,6 +177,7 @@ class TestBackends:
         (error,) = check_backends()
         assert (error.id, error.obj) == ("drf_model_pusher.E024", backend)
         assert (name in error.msg, error.hint.startswith(f"`{name}` is ")) == (True, True)
+        assert [message for message in run_checks() if message.obj is backend] == [error]
 
     def test_good_ones_are_silent(self, own_registry):
         from drf_model_pusher.backends import PusherBackend
@@ -181,6 +188,7 @@ class TestBackends:
             serializer_class = OrderSerializer
             provider_class = ConsoleProvider
             oversize, delete_data, conflate = "drop", "key", True
+            channels, permission_classes = ("orders",), [IsAdminUser | IsAuthenticated]
 
         assert check_backends() == []
 

@@ -19,9 +19,9 @@ class DrfModelPusherConfig(AppConfig):
     def ready(self) -> None:
         """Import the backends of every installed app."""
         from drf_model_pusher import log, observers
+        from drf_model_pusher.backend_checks import check_backends
         from drf_model_pusher.channel_checks import check_channels
         from drf_model_pusher.checks import (
-            check_backends,
             check_occupancy,
             check_settings,
             check_tasks,

@@ -13,6 +13,7 @@ from django.core.validators import slug_re
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
+from drf_model_pusher.backend_checks import is_sound
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
@@ -43,7 +44,8 @@ _BY_OBJECT = (
 
 def check_channels(**kwargs: Any) -> list[CheckMessage]:
     """Check the templates and the rules of every backend."""
-    backends = [backend() for backend in registry]
+    # What has a value that means nothing is told of, and cannot be asked more.
+    backends = [backend() for backend in registry if is_sound(backend)]
     found: list[CheckMessage] = []
     sound = []
     for backend in backends:

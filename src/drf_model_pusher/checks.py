@@ -21,13 +21,12 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
-from rest_framework.serializers import BaseSerializer
 
+from drf_model_pusher.backend_checks import is_subclass
 from drf_model_pusher.conf import app_settings, setting_names
 from drf_model_pusher.delivery import BackgroundDelivery, BaseDelivery
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.providers import BaseProvider, PusherProvider
-from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import callbacks
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
@@ -158,47 +157,12 @@ def _malformed_credentials() -> Iterator[CheckMessage]:
             )
 
 
-def check_backends(**kwargs: Any) -> list[CheckMessage]:
-    """Check what backends declare about how their events leave."""
-    return [message for backend in registry for message in _wrong_attributes(backend)]
-
-
-def _wrong_attributes(backend: type[Any]) -> Iterator[CheckMessage]:
-    provider, serializer = backend.provider_class, backend.serializer_class
-    wrong = {
-        "provider_class": (
-            provider is not None and not _is_subclass(provider, BaseProvider),
-            "a subclass of BaseProvider, the class itself and not its path",
-        ),
-        "serializer_class": (
-            serializer is not None and not _is_subclass(serializer, BaseSerializer),
-            "a serializer's class",
-        ),
-        "oversize": (backend.oversize not in ("refer", "drop"), '"refer" or "drop"'),
-        "delete_data": (backend.delete_data not in ("full", "key"), '"full" or "key"'),
-        "conflate": (not isinstance(backend.conflate, bool), "True or False"),
-    }
-    for name, (is_wrong, wanted) in wrong.items():
-        if is_wrong:
-            yield Error(
-                f"{backend.__module__}.{backend.__qualname__}: `{name}` is "
-                f"{getattr(backend, name)!r:.100}.",
-                hint=f"`{name}` is {wanted}.",
-                obj=backend,
-                id="drf_model_pusher.E024",
-            )
-
-
-def _is_subclass(found: Any, base: type[Any]) -> bool:
-    return isinstance(found, type) and issubclass(found, base)
-
-
 def check_threads(**kwargs: Any) -> list[CheckMessage]:
     """Warn where background delivery would have no thread to run in."""
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None or "enable-threads" in uwsgi.opt or "threads" in uwsgi.opt:
         return []
-    if not _is_subclass(_delivery(), BackgroundDelivery):
+    if not is_subclass(_delivery(), BackgroundDelivery):
         return []
     return [
         Warning(
@@ -214,7 +178,7 @@ def check_tasks(**kwargs: Any) -> list[CheckMessage]:
     """Warn where ``TaskDelivery`` has a backend that leaves nothing to a worker."""
     delivery = _delivery()
     tasks = sys.modules.get("drf_model_pusher.delivery.tasks")
-    if tasks is None or not _is_subclass(delivery, tasks.TaskDelivery):
+    if tasks is None or not is_subclass(delivery, tasks.TaskDelivery):
         return []
     try:
         backend = tasks.task_backend()
@@ -299,4 +263,4 @@ def _missing_webhook() -> Iterator[CheckMessage]:
 
 
 def _takes_webhooks(callback: Any) -> bool:
-    return _is_subclass(getattr(callback, "view_class", None), ChannelExistenceWebhook)
+    return is_subclass(getattr(callback, "view_class", None), ChannelExistenceWebhook)

@@ -12,6 +12,7 @@ from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAu
 from rest_framework.serializers import ModelSerializer, Serializer
 from rest_framework.utils.model_meta import get_field_info
 
+from drf_model_pusher.backend_checks import is_sound
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.lookups import same, view_model
@@ -25,7 +26,11 @@ _ALL = frozenset({"*"})
 
 def check_leaks(**kwargs: Any) -> list[CheckMessage]:
     """Compare public backends with the views of their models, as far as declarations tell."""
-    public = [each for each in registry if each.channel_prefix == ChannelKind.PUBLIC.value]
+    public = [
+        backend
+        for backend in registry
+        if backend.channel_prefix == ChannelKind.PUBLIC.value and is_sound(backend)
+    ]
     if not public:
         return []
     views = [view for view in routed_views() if "get" in view.methods]

@@ -1,0 +1,75 @@
+"""The system check of the attributes of backends: each has a value of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from rest_framework.serializers import BaseSerializer
+
+from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.registry import registry
+
+
+def check_backends(**kwargs: Any) -> list[CheckMessage]:
+    """Check what backends declare, each attribute by itself."""
+    return [
+        Error(
+            f"{backend.__module__}.{backend.__qualname__}: `{name}` is "
+            f"{getattr(backend, name)!r:.100}.",
+            hint=f"`{name}` is {wanted}.",
+            obj=backend,
+            id="drf_model_pusher.E024",
+        )
+        for backend in registry
+        for name, wanted in _wrong_attributes(backend)
+    ]
+
+
+def is_sound(backend: type[Any]) -> bool:
+    """Say whether every attribute of a backend has a value of its kind."""
+    return not any(_wrong_attributes(backend))
+
+
+def is_subclass(found: Any, base: type[Any]) -> bool:
+    """Say whether this is a class, and one of these."""
+    return isinstance(found, type) and issubclass(found, base)
+
+
+def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
+    """Go through attributes with a value that means nothing, and what they should be."""
+    provider, serializer = backend.provider_class, backend.serializer_class
+    permissions = backend.permission_classes
+    wrong = {
+        "provider_class": (
+            provider is not None and not is_subclass(provider, BaseProvider),
+            "a subclass of BaseProvider, the class itself and not its path",
+        ),
+        "serializer_class": (
+            serializer is not None and not is_subclass(serializer, BaseSerializer),
+            "a serializer's class",
+        ),
+        "channels": (
+            backend.channels is not None
+            and not _all(backend.channels, lambda each: isinstance(each, str)),
+            'a list of templates, such as ["orders.{pk}"]',
+        ),
+        "view_class": (
+            backend.view_class is not None and not isinstance(backend.view_class, type),
+            "a view's class, the class itself and not its path",
+        ),
+        "permission_classes": (
+            # Not only classes: permissions are combined by operators.
+            permissions is not None and not _all(permissions, callable),
+            "a list of classes of permissions",
+        ),
+        "oversize": (backend.oversize not in ("refer", "drop"), '"refer" or "drop"'),
+        "delete_data": (backend.delete_data not in ("full", "key"), '"full" or "key"'),
+        "conflate": (not isinstance(backend.conflate, bool), "True or False"),
+    }
+    return ((name, wanted) for name, (is_wrong, wanted) in wrong.items() if is_wrong)
+
+
+def _all(found: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(found, Iterable) and all(map(fits, found))
