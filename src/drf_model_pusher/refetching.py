@@ -21,7 +21,6 @@ from django.db import models, router, transaction
 from drf_model_pusher.composing import compose, compose_leaving, socket_id_of, subject_of
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.base import postponed
-from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.netting import Change, Told, gone_change, net
 from drf_model_pusher.occupancy import audience
@@ -50,7 +49,7 @@ def add(changes: Sequence[Change]) -> None:
         if transaction.get_connection(using).in_atomic_block and (
             not delivery.writes_in_transaction()
         ):
-            after_commit(_settle_later, changes, using=using, instead_of=delivery.send)
+            delivery.put_off(_settle_later, changes, using=using)
         else:
             _Settlement(using).settle(changes)
 

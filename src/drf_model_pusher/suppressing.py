@@ -26,10 +26,17 @@ class suppress_pushes:  # noqa: N801 - read as a statement: `with suppress_pushe
             ``push()``.
 
     Raises:
-        TypeError: It decorates a generator, which leaves its block at each ``yield``.
+        TypeError: It is given what is no class, as ``@suppress_pushes`` without parentheses is; or
+            it decorates a generator, which leaves its block at each ``yield``.
     """
 
     def __init__(self, *backends: type) -> None:
+        for backend in backends:
+            if not isinstance(backend, type):
+                raise TypeError(
+                    f"suppress_pushes() takes backends, and {backend!r} is no class: decorate a "
+                    "function by `@suppress_pushes()`, with the parentheses."
+                )
         self._backends = backends or (object,)
         self._tokens: list[Token[tuple[type, ...]]] = []
 

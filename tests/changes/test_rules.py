@@ -232,6 +232,13 @@ class TestSuppressing:
             thread.join()
         assert seen == [False]
 
+    def test_a_function_without_parentheses_is_refused(self):
+        with pytest.raises(TypeError, match="with the parentheses"):
+
+            @suppress_pushes
+            def repair(order):
+                pass
+
     def test_a_generator_is_refused(self):
         with pytest.raises(TypeError, match="generator"):
 

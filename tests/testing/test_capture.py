@@ -5,12 +5,17 @@ from django.db import transaction
 from django.test import TestCase, TransactionTestCase
 from rest_framework import viewsets
 
+from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.base import held_back
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.providers import MemoryProvider
+from drf_model_pusher.registry import registry
+from drf_model_pusher.suppressing import suppress_pushes
 from drf_model_pusher.testing import RecordingDelivery, capture_events
 from drf_model_pusher.views import ModelPusherViewMixin
+from tests.depot.models import Customer, Item, Parcel
+from tests.depot.serializers import ItemSerializer, ParcelSerializer
 from tests.shop.models import Order
 from tests.shop.serializers import OrderSerializer
 from tests.views import call
@@ -28,6 +33,11 @@ def push(*names, using=None, **fields):
     for name in names:
         event = PusherEvent(**{"channels": ("a",), "name": name, "data": "{}"} | fields)
         get_delivery().deliver([event], using=using)
+
+
+def push_update(instance):
+    (backend,) = registry.backends_for(type(instance))
+    backend().push_change("update", instance)
 
 
 def names(events):
@@ -122,6 +132,83 @@ class TestTransactions:
     def test_nothing_is_sent(self, pusher_events, settings, pusher_api):
         push("one")
         assert (len(pusher_events), pusher_api.calls) == (1, [])
+
+
+class TestWhatIsReadAgain:
+    """A transaction's changes are told of as they will be: once, as it has left the object."""
+
+    pytestmark = both
+
+    @pytest.fixture(autouse=True)
+    def observed(self, own_registry):
+        class ParcelBackend(PusherBackend):
+            serializer_class = ParcelSerializer
+            channels = ["parcels"]
+            refetch = True
+
+            class Meta:
+                observe = True
+
+        class ItemBackend(PusherBackend):
+            serializer_class = ItemSerializer
+            channels = ["items"]
+            touches = ["parcel"]
+
+            class Meta:
+                observe = True
+
+    @pytest.fixture
+    def parcel(self):
+        return Parcel.objects.create(customer=Customer.objects.create(slug="ada"))
+
+    def test_several_changes_are_one(self, parcel, pusher_events):
+        with transaction.atomic():
+            for state in ("packed", "sent"):
+                parcel.state = state
+                parcel.save()
+            Item.objects.create(parcel=parcel, text="a cup")
+            Item.objects.create(parcel=parcel, text="a plate")
+        assert names(pusher_events) == ["parcel.update", "item.create", "item.create"]
+        assert pusher_events[0].json()["state"] == "sent"
+
+    def test_each_transaction_tells_what_it_has_left(self, parcel, pusher_events):
+        for state in ("packed", "sent"):
+            with transaction.atomic():
+                parcel.state = state
+                parcel.save()
+        parcel.state = "lost"
+        parcel.save()
+        with suppress_pushes():
+            parcel.delete()
+        assert [event.json()["state"] for event in pusher_events] == ["packed", "sent", "lost"]
+
+    def test_what_an_inner_block_takes_back_is_not_told(self, parcel, pusher_events):
+        with transaction.atomic():
+            Item.objects.create(parcel=parcel, text="a cup")
+            with pytest.raises(KeyError), transaction.atomic():
+                parcel.state = "lost"
+                parcel.save()
+                raise KeyError
+            assert names(pusher_events) == []
+        assert names(pusher_events) == ["item.create", "parcel.update"]
+        assert pusher_events[1].json()["state"] == "open"
+
+    def test_each_capture_makes_its_own(self, parcel, pusher_events):
+        with transaction.atomic():
+            with capture_events() as inner:
+                parcel.save()
+                parcel.save()
+            assert (len(inner), len(pusher_events)) == (2, 0)
+        assert names(pusher_events) == ["parcel.update"]
+
+    def test_one_query_reads_them_all(self, parcel, pusher_events, django_assert_num_queries):
+        parcels = [Parcel.objects.create(customer=parcel.customer) for _ in range(3)]
+        pusher_events.clear()
+        # Two are those of the block.
+        with django_assert_num_queries(3), transaction.atomic():
+            for each in parcels:
+                push_update(each)
+        assert names(pusher_events) == ["parcel.update"] * 3
 
 
 @pytest.mark.django_db

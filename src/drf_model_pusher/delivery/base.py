@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from django.utils.module_loading import import_string
 
@@ -87,6 +87,18 @@ class BaseDelivery(ABC):
         """
         if _held.get() is None or not postponed(partial(self.deliver, events, using=using)):
             self.accept(events, using=using)
+
+    def put_off(
+        self, make: Callable[[Sequence[Any]], None], changes: Sequence[Any], *, using: str
+    ) -> None:
+        """Keep changes, and events that come after them, until the commit; events are made then.
+
+        Args:
+            make: Makes and delivers the events of all that the transaction has left so.
+            changes: What to make events of.
+            using: The alias of the database whose transaction decides.
+        """
+        after_commit(make, changes, using=using, instead_of=self.send)
 
     def writes_in_transaction(self) -> bool:
         """Say whether events must be made before the commit, since they are committed as well."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import groupby
 from typing import Any, overload
 
 from django.db import connections, transaction
@@ -72,19 +75,22 @@ class CapturedEvents(Sequence[PusherEvent]):
         return repr(self._left)
 
     def _take(self, taken: _Taken) -> None:
-        # What has left by now did so before what comes.
-        self._settle()
         self._waiting.append(taken)
+        self._settle(taken.thread)
 
-    def _settle(self) -> None:
-        """Let those leave whose transaction is over."""
-        still = []
+    def _settle(self, thread: int | None = None) -> None:
+        """Let those leave whose transaction is over, by default of all threads."""
+        over: list[_Taken] = []
+        still: list[_Taken] = []
         for taken in self._waiting:
-            if taken.is_committed(self._around.get(id(taken.connection), [])):
-                self._let_go(taken.events)
-            else:
-                still.append(taken)
+            # Another thread may just be about to roll back a block that it has left.
+            committed = thread in (None, taken.thread) and taken.is_committed(
+                self._around.get(id(taken.connection), [])
+            )
+            (over if committed else still).append(taken)
         self._waiting = still
+        for _, transacted in groupby(over, key=lambda taken: id(taken.connection)):
+            self._let_go(_events_of(list(transacted)))
 
     def _let_go(self, events: Sequence[PusherEvent]) -> None:
         for event in events:
@@ -96,11 +102,16 @@ class CapturedEvents(Sequence[PusherEvent]):
                 self._left.append(event)
 
 
-class _Taken:
-    """Events of one change, as a hook of the transaction that decides about them."""
+_Make = Callable[[Sequence[Any]], None]
 
-    def __init__(self, events: Sequence[PusherEvent], using: str | None) -> None:
-        self.events = list(events)
+
+class _Taken:
+    """Events of one change, or changes, as a hook of the transaction that decides about them."""
+
+    def __init__(self, items: Sequence[Any], using: str | None, make: _Make | None = None) -> None:
+        self.items = list(items)
+        self.make = make
+        self.thread = threading.get_ident()
         self.connection = transaction.get_connection(using)
         self._blocks = _open_blocks(self.connection)
         self._called = False
@@ -108,8 +119,6 @@ class _Taken:
     def __call__(self) -> None:
         """Hear that the transaction is committed; a test's own never is."""
         self._called = True
-        for captured in _captures:
-            captured._settle()
 
     def is_committed(self, around: list[_Block]) -> bool:
         """Say whether the blocks were left well, those around the code under test left aside."""
@@ -130,6 +139,25 @@ class _Taken:
         return any(hook is self for _, hook, _ in self.connection.run_on_commit)
 
 
+# Where events go that are made after a commit: to the capture that lets them be made.
+_made: ContextVar[list[PusherEvent] | None] = ContextVar("made", default=None)
+
+
+def _events_of(transacted: Sequence[_Taken]) -> list[PusherEvent]:
+    """Return the events of one transaction, made of what it has changed where they are not yet."""
+    items = [item for taken in transacted for item in taken.items]
+    make = next((taken.make for taken in transacted if taken.make is not None), None)
+    if make is None:
+        return items
+    events: list[PusherEvent] = []
+    token = _made.set(events)
+    try:
+        make(items)
+    finally:
+        _made.reset(token)
+    return events
+
+
 def _open_blocks(connection: Any) -> list[_Block]:
     blocks, savepoints = connection.atomic_blocks, connection.savepoint_ids
     # The outermost has no savepoint where it began the transaction.
@@ -147,13 +175,45 @@ class RecordingDelivery(BaseDelivery):
 
     def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
         """Remember events, and the transaction that decides about them."""
-        if is_held_back():
+        if (made := _made.get()) is not None:
+            made += events
+        elif is_held_back():
             super().deliver(events, using=using)
-            return
-        taken = _Taken(events, using)
+        else:
+            _take(_Taken(events, using), using)
+
+    def writes_in_transaction(self) -> bool:
+        """Say no: what leaves after a commit is made of what that has left."""
+        return False
+
+    def put_off(self, make: _Make, changes: Sequence[Any], *, using: str) -> None:
+        """Remember changes, and the transaction that decides about them."""
+        _take(_Taken(changes, using, make), using)
+
+
+def _take(taken: _Taken, using: str | None) -> None:
+    for captured in _captures:
+        captured._settle(taken.thread)  # what has left by now did so before
+    transaction.on_commit(taken, using=using)
+    for captured in _captures:
+        captured._take(taken)
+
+
+@contextmanager
+def _hearing_of_ends() -> Iterator[None]:
+    """Let captures settle as soon as a block is left: what is read then is what it has left."""
+    leave = transaction.Atomic.__exit__
+
+    def left(self: transaction.Atomic, *error: Any) -> None:
+        leave(self, *error)
         for captured in _captures:
-            captured._take(taken)
-        transaction.on_commit(taken, using=using)
+            captured._settle(threading.get_ident())
+
+    transaction.Atomic.__exit__ = left  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        transaction.Atomic.__exit__ = leave  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -164,7 +224,7 @@ def capture_events() -> Iterator[CapturedEvents]:
     """
     captured = CapturedEvents()
     path = f"{RecordingDelivery.__module__}.{RecordingDelivery.__qualname__}"
-    with override_settings(DRF_MODEL_PUSHER_DELIVERY=path):
+    with override_settings(DRF_MODEL_PUSHER_DELIVERY=path), _hearing_of_ends():
         _captures.append(captured)
         try:
             yield captured
