@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
@@ -16,6 +18,25 @@ from drf_model_pusher.touching import parents_of
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
+
+
+# Objects whose deletion is told of in bulk, by their keys: what observers leave out.
+_gone: ContextVar[Mapping[type[PusherBackend], Collection[Any]]] = ContextVar("gone")
+
+
+@contextmanager
+def told_of(gone: Mapping[type[PusherBackend], Collection[Any]]) -> Iterator[None]:
+    """Let observers leave out the deletion of objects, of which backends tell in bulk."""
+    token = _gone.set({**_gone.get({}), **gone})
+    try:
+        yield
+    finally:
+        _gone.reset(token)
+
+
+def is_told_of(backend: type[PusherBackend], instance: models.Model) -> bool:
+    """Say whether a backend tells of the deletion of an object in bulk."""
+    return instance.pk in _gone.get({}).get(backend, ())
 
 
 def push_many(

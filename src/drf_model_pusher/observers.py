@@ -201,6 +201,8 @@ def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: A
     for backend_class in _observing(sender, "delete"):
         if _is_silent(backend_class) or handling.owns(instance):
             continue
+        if bulk.is_told_of(backend_class, instance):
+            continue
         with wrong_settings_logged:
             backend = handling.backend_for(backend_class, sender)
             backend.using = using

@@ -92,13 +92,22 @@ class PushingQuerySet(models.QuerySet[_Model]):
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks it
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Render, delete, and push ``delete``; through backends that observe, observers do it."""
+        """Render, delete, and push ``delete``.
+
+        Through backends that observe, observers do it, up to their ``bulk_limit``.
+        """
         # It is made of no other operation; receivers of its signals may have some of their own.
         with _pushing(self, made_of_others=False) as backends:
+            gone = {}
             for backend in backends:
-                if "delete" not in backend.observe:
-                    backend.push_many("delete", self.all())
-            return super().delete()
+                observes = "delete" in backend.observe
+                if observes and not self._exceeds(backend.bulk_limit):
+                    continue
+                if observes:
+                    gone[type(backend)] = frozenset(self._keys())
+                backend.push_many("delete", self.all())
+            with bulk.told_of(gone):
+                return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
@@ -108,6 +117,9 @@ class PushingQuerySet(models.QuerySet[_Model]):
         rows = self.order_by().values_list("pk", flat=True)
         rows.query.select_for_update = False
         return list(rows)
+
+    def _exceeds(self, limit: int | None) -> bool:
+        return limit is not None and self.order_by()[limit:].exists()
 
     def _before(
         self, backends: Collection[PusherBackend], keys: list[Any], fields: Iterable[str]

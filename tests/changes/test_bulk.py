@@ -299,6 +299,28 @@ class TestPushingQuerySet:
         assert Parcel.objects.all().delete()[0] == 3
         assert sorted(e.json()["id"] for e in memory) == keys
 
+    @pytest.mark.parametrize("limit", [2, 3])
+    def test_delete_of_what_is_observed_keeps_the_limit(self, declare, told, parcels, limit):
+        declare(observe={"delete"}, bulk_limit=limit)
+        Parcel.objects.all().delete()
+        one_by_one = ["parcels: parcel.delete"] * 3
+        assert told() == (one_by_one if limit == 3 else ["parcels: parcel.invalidate"])
+
+    def test_above_the_limit_others_are_observed_as_ever(self, declare, told, parcels):
+        declare(observe={"delete"}, bulk_limit=1)
+        other = Parcel._base_manager.create(customer=parcels[0].customer)
+
+        def delete_another(sender, instance, **kwargs):
+            if instance.pk == parcels[0].pk:
+                other.delete()
+
+        pre_delete.connect(delete_another, sender=Parcel)
+        try:
+            Parcel.objects.exclude(pk=other.pk).delete()
+        finally:
+            pre_delete.disconnect(delete_another, sender=Parcel)
+        assert sorted(told()) == ["parcels: parcel.delete", "parcels: parcel.invalidate"]
+
     def test_delete_of_what_is_observed_is_pushed_once(self, declare, told, parcels):
         declare(observe=True)
         Parcel.objects.all().delete()
