@@ -20,7 +20,6 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.lookups import is_unique
 from drf_model_pusher.registry import registry
-from drf_model_pusher.routes import has_wrapped_route
 from drf_model_pusher.rules import ChannelRules
 from drf_model_pusher.trusted import ask_about_objects
 from drf_model_pusher.view_rules import permission_rule, view_rule_of
@@ -169,15 +168,6 @@ def _weaker(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
             hint="Put {pk} or the view's `lookup_field` into the template.",
             obj=type(backend),
             id="drf_model_pusher.W012",
-        )
-    if has_wrapped_route(rule.declared or rule.view_class, rule.action):
-        yield CheckWarning(
-            f"{_name(backend)}: something is put around {rule.name} in the URLconf, which "
-            f"{template.text!r} does not ask.",
-            hint="If it keeps users out, let the view's `permission_classes` do that; if not, "
-            "silence this check.",
-            obj=type(backend),
-            id="drf_model_pusher.W013",
         )
 
 

@@ -121,14 +121,20 @@ def _as_routed(urlconf: Hashable, view_class: Any, action: str) -> Any:
 
 
 def has_wrapped_route(view_class: type[Any], action: str) -> bool:
-    """Say whether a URL of a GET leads to a view that something was put around."""
+    """Say whether a URL of a GET leads to a view that something was, or may be, put around."""
+    is_wrapped: bool = _has_wrapped_route(_urlconf(), cast("Hashable", view_class), action)
+    return is_wrapped
+
+
+@lru_cache(maxsize=1_000)
+def _has_wrapped_route(urlconf: Hashable, view_class: Any, action: str) -> bool:
     try:
         return any(
             route.action in (None, action) and _layers(route.callback) > _layers(route.as_made())
             for route in _gets(view_class)
         )
     except Exception:  # noqa: BLE001 - an as_view() of the project's own may raise anything
-        return False
+        return True
 
 
 def _layers(callback: Any) -> int:

@@ -16,7 +16,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
 
 from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
-from drf_model_pusher.routes import as_routed, is_routed_alike, may_be_given, routed_get_actions
+from drf_model_pusher.routes import (
+    as_routed,
+    has_wrapped_route,
+    is_routed_alike,
+    may_be_given,
+    routed_get_actions,
+)
 from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
@@ -103,6 +109,11 @@ class ViewRule:
             return f"no URL leads to {self.name}.{self.action}()"
         if not is_routed_alike(declared, self.action):
             return f"URLs give different arguments to {self.name}.as_view()"
+        if has_wrapped_route(declared, self.action):
+            return (
+                f"the URLconf puts something around {self.name}, which is not asked: put it on the "
+                'class, by `method_decorator(…, name="dispatch")`'
+            )
         return None
 
     def problem_of_kwargs(self) -> str | None:

@@ -3,6 +3,7 @@
 from types import ModuleType
 
 import pytest
+from django.contrib.auth.decorators import user_passes_test
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import F, Max, Window
@@ -510,6 +511,26 @@ class TestRoutes:
         assert ask(member, f"private-boards.{board.pk}").status_code == 403
         problem = next(each for each in check_channels() if each.id.endswith("E013"))
         assert "different arguments" in problem.msg
+
+    def test_what_the_urlconf_puts_around_a_view_lets_nobody_in(self, member, ada, board, route):
+        class View(views.OpenBoardViewSet):
+            pass
+
+        staff_only = user_passes_test(lambda user: user.is_staff, login_url="/login/")
+
+        @method_decorator(staff_only, name="dispatch")
+        class StaffView(views.OpenBoardViewSet):
+            pass
+
+        declare(View)
+        route(path("b/<pk>/", staff_only(View.as_view({"get": "retrieve"}))))
+        assert member.get(f"/b/{board.pk}/").status_code == 302
+        assert ask(member, f"private-boards.{board.pk}").status_code == 403
+        declare(StaffView, "staff.{pk}")
+        route(path("b/<pk>/", StaffView.as_view({"get": "retrieve"})))
+        assert ask(member, f"private-staff.{board.pk}").status_code == 403
+        User.objects.filter(pk=ada.pk).update(is_staff=True)
+        assert ask(member, f"private-staff.{board.pk}").status_code == 200
 
     @pytest.mark.parametrize(("pattern", "status"), [("[0-9]+", 200), ("[0-9]{40}", 403)])
     def test_what_no_url_of_a_router_can_hold_lets_nobody_in(
