@@ -89,8 +89,19 @@ class ChangeRules(ChannelRules):
         """Understand what a subclass declares, once.
 
         Raises:
-            DeclarationError: ``observe``, ``only_when`` or ``touches`` names what there is not.
+            DeclarationError: ``observe``, ``only_when`` or ``touches`` names what there is not, or
+                ``bulk_limit`` is no number.
         """
+        # One text is one name, and not its letters.
+        if isinstance(cls.only_when, str):
+            cls.only_when = (cls.only_when,)
+        if isinstance(cls.touches, str):
+            cls.touches = (cls.touches,)
+        limit: Any = cls.bulk_limit
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise DeclarationError(
+                f"{cls.__qualname__}.bulk_limit is {limit!r}: write a number of objects, or None."
+            )
         cls.observe = cls._observed(getattr(meta, "observe", False))
         cls._reads_again = cls.refetch or bool(
             "m2m" in cls.observe and cls.model._meta.many_to_many
@@ -141,7 +152,7 @@ class ChangeRules(ChannelRules):
     def _observed(cls, observe: Any) -> frozenset[str]:
         if observe is True:
             return KINDS
-        observed = frozenset(observe or ())
+        observed = frozenset({observe} if isinstance(observe, str) else observe or ())
         if unknown := observed - KINDS:
             raise DeclarationError(
                 f"{cls.__qualname__} observes {sorted(map(str, unknown))}: write `observe = True`, "

@@ -89,6 +89,24 @@ class TestOnlyWhen:
             declare(only_when={"total"})
 
 
+class TestTexts:
+    @pytest.mark.parametrize(
+        ("name", "given", "kept"),
+        [
+            ("only_when", "state", ("state",)),
+            ("touches", "customer", ("customer",)),
+            ("observe", "create", {"create"}),
+        ],
+    )
+    def test_are_one_name(self, declare, name, given, kept):
+        assert getattr(declare(**{name: given}), name) == kept
+
+    @pytest.mark.parametrize("limit", ["5", -1, True, 2.5])
+    def test_are_no_limit(self, declare, limit):
+        with pytest.raises(DeclarationError, match="bulk_limit"):
+            declare(bulk_limit=limit)
+
+
 class TestShouldPush:
     def test_decides_with_what_has_changed(self, declare, told, update):
         seen = []
