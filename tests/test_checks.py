@@ -163,6 +163,7 @@ class TestBackends:
             ("conflate", "yes"),
             ("channels", 5),
             ("channels", ["orders", 5]),
+            ("channels", []),
             ("view_class", "orders.views.OrderViewSet"),
             ("permission_classes", IsAuthenticated),
             ("permission_classes", ["rest_framework.permissions.IsAuthenticated"]),

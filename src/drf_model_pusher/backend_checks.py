@@ -52,7 +52,10 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
         ),
         "channels": (
             backend.channels is not None
-            and not _all(backend.channels, lambda each: isinstance(each, str)),
+            and not (
+                _all(backend.channels, lambda each: isinstance(each, str))
+                and (backend.channels or backend.names_channels_itself())
+            ),
             'a list of templates, such as ["orders.{pk}"]',
         ),
         "view_class": (
