@@ -147,5 +147,5 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("drf_model_pusher.server.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(CommandError, match=r'pip install "drf-model-pusher\[server\]"'):
+    with pytest.raises(CommandError, match=r'pip install --pre "drf-model-pusher\[server\]"'):
         call_command("pusher_server", stdout=StringIO())
