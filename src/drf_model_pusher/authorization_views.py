@@ -82,10 +82,12 @@ class _PusherView(APIView):
         if length.isdecimal() and int(length[:20]) > MAX_BODY:
             raise _TooLarge
         try:
+            # Python's codecs that are not of text, zlib's say, are found by a charset as well.
+            "".encode((request.content_params or {}).get("charset") or "utf-8")
             serializer = self.serializer_class(data=request.data)
         except RecursionError as error:
             raise ParseError("It is nested too deeply.") from error
-        except UnicodeError as error:  # of a charset that the multipart parser cannot use
+        except (UnicodeError, LookupError) as error:  # of a charset that a parser cannot use
             raise ParseError("It is no text of its charset.") from error
         serializer.is_valid(raise_exception=True)
         validated: dict[str, Any] = serializer.validated_data
