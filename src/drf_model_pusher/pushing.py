@@ -31,7 +31,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def log_wrong_setting(error: SettingError) -> None:
-    """Log that a setting keeps anything from being pushed; the message may show its value."""
+    """Log that a setting keeps anything from being pushed, by its hint: messages show values."""
     logger.error("nothing pushed reason=setting hint=%s", error.hint)
 
 

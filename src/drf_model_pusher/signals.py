@@ -23,7 +23,10 @@ event_sent = Signal(use_caching=True)
 """The service accepted the event. Whether anybody listened is not known."""
 
 event_failed = Signal()
-"""The event was given up: it reached nobody."""
+"""The event was given up: it reached nobody.
+
+What a receiver of a drop pushes may make other events drop: those are counted in the log alone.
+"""
 
 
 events_tried = Signal()
