@@ -4,8 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 import uuid
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.availability import unavailable
+from tests.processes import running
 from tests.pusher_api import Answer
 
 ROOT = Path(__file__).parents[2]
@@ -28,20 +27,6 @@ def environment(pusher_api, settings):
         "PUSHER_SECRET": settings.PUSHER_SECRET,
         "PUSHER_PORT": str(pusher_api.port),
     }
-
-
-@contextlib.contextmanager
-def running(command, environment, log):
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command], env=environment, cwd=ROOT, stdout=output, stderr=output
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
 
 
 def free_port():
@@ -88,7 +73,7 @@ class TestServers:
         command = [part.format(port=port) for part in COMMANDS[server]]
         if server == "gunicorn-preload":
             environment["PUSH_WHILE_LOADING"] = "1"
-        with running(command, environment, log) as process:
+        with running(*command, env=environment, log=log) as process:
             wait_until_it_answers(port, process, log)
             # So slow that most of it still waits at the end.
             pusher_api.default = Answer(delay=0.2)
@@ -119,7 +104,7 @@ class TestServers:
         )
         port, log = free_port(), tmp_path / "log"
         command = [str(tmp_path / "start.py"), "runserver", f"127.0.0.1:{port}"]
-        with running(command, environment, log) as process:
+        with running(*command, env=environment, log=log) as process:
             wait_until_it_answers(port, process, log)
             pusher_api.default = Answer(delay=0.2)
             for n in range(20):
@@ -154,7 +139,7 @@ class TestCelery:
             with app.connection_for_write() as connection:
                 for n in range(12):
                     app.send_task("push", [f"e{n}"], queue=queue, connection=connection)
-            with running(command, environment, log) as process:
+            with running(*command, env=environment, log=log) as process:
                 # Each child ends after three tasks, with what it pushed still waiting.
                 pusher_api.default = Answer(delay=0.2)
                 pusher_api.wait_for_events(13, timeout=60)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 from django.db import connections
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import running
 
 
 def environment(alias, pusher_api, settings, **more):
@@ -30,21 +26,6 @@ def environment(alias, pusher_api, settings, **more):
         **({"PyMySQL": "1"} if "mysql" in database["ENGINE"] else {}),
         **more,
     }
-
-
-@contextlib.contextmanager
-def running(*command, env, log):
-    """Run Python in a process of its own."""
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command], env=env, cwd=ROOT, stdout=output, stderr=output
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
 
 
 def relaying(*arguments, env, log):

@@ -7,7 +7,8 @@ from django.db import transaction
 
 from drf_model_pusher.outbox import inprocess
 from drf_model_pusher.outbox.models import OutboxWorker
-from tests.outbox.processes import environment, running
+from tests.outbox.processes import environment
+from tests.processes import running
 from tests.pusher_api import Answer
 
 # A process that commits events in a few ways.
