@@ -9,7 +9,8 @@ from rest_framework import viewsets
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher import cache_reads, occupancy, occupancy_state
-from drf_model_pusher.authorization import Doorkeeper
+from drf_model_pusher.authorization.refusals import Refused
+from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import InvalidEventError
@@ -17,7 +18,6 @@ from drf_model_pusher.occupancy import Audience, audience, expect, settle
 from drf_model_pusher.occupancy_state import OccupancyError, record, synchronize
 from drf_model_pusher.providers import BaseProvider, get_provider
 from drf_model_pusher.pushing import make_event
-from drf_model_pusher.refusals import Refused
 from drf_model_pusher.views import AuthorizationView, ModelPusherViewMixin
 from tests.occupied import REDIS, answer, local_cache, questions, use_cache
 from tests.pusher_api import Answer

@@ -5,7 +5,7 @@ import socket
 import time
 from typing import Any
 
-from drf_model_pusher.signing import sign_channel
+from drf_model_pusher.authorization.signing import sign_channel
 from websockets.sync.client import connect
 
 

@@ -19,17 +19,17 @@ class DrfModelPusherConfig(AppConfig):
     def ready(self) -> None:
         """Import the backends of every installed app."""
         from drf_model_pusher import log, observers
-        from drf_model_pusher.backend_checks import check_backends
-        from drf_model_pusher.channel_checks import check_channels
-        from drf_model_pusher.checks import (
+        from drf_model_pusher.checks.backends import check_backends
+        from drf_model_pusher.checks.channels import check_channels
+        from drf_model_pusher.checks.leaks import check_leaks
+        from drf_model_pusher.checks.settings import (
             check_occupancy,
             check_settings,
             check_tasks,
             check_threads,
         )
-        from drf_model_pusher.leak_checks import check_leaks
+        from drf_model_pusher.checks.views import check_views
         from drf_model_pusher.pushing import log_wrong_setting
-        from drf_model_pusher.view_checks import check_views
 
         register(check_settings)
         register(check_backends)

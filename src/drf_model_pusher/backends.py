@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models, router
 
-from drf_model_pusher import bulk, refetching
 from drf_model_pusher.async_code import in_sync_thread, only_in_sync_code
 from drf_model_pusher.change_rules import ChangeRules
+from drf_model_pusher.changes import bulk, refetching
+from drf_model_pusher.changes.moves import Before
 from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.composing import compose, render
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, InvalidEventError, SettingError
 from drf_model_pusher.lookups import object_key
-from drf_model_pusher.moves import Before
-from drf_model_pusher.oversize import reference
 from drf_model_pusher.pushing import log_wrong_setting, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
-from drf_model_pusher.sharing import is_rendered_alike
-from drf_model_pusher.standing_in import no_request
+from drf_model_pusher.rendering.oversize import reference
+from drf_model_pusher.rendering.sharing import is_rendered_alike
+from drf_model_pusher.rendering.standing_in import no_request
 from drf_model_pusher.suppressing import is_suppressed
 
 if TYPE_CHECKING:

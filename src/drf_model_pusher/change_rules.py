@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from drf_model_pusher.changed import field_names
+from drf_model_pusher.changes.changed import field_names
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules

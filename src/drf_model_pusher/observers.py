@@ -14,8 +14,8 @@ from django.apps import apps
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
-from drf_model_pusher import bulk, handling
-from drf_model_pusher.changed import changes_between, field_names, values_of
+from drf_model_pusher.changes import bulk, handling
+from drf_model_pusher.changes.changed import changes_between, field_names, values_of
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import set_aside
 from drf_model_pusher.exceptions import SettingError

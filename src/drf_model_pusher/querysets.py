@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 
-from drf_model_pusher import bulk, handling
-from drf_model_pusher.changed import field_names
+from drf_model_pusher.changes import bulk, handling
+from drf_model_pusher.changes.changed import field_names
+from drf_model_pusher.changes.moves import Before
+from drf_model_pusher.changes.netting import Change
+from drf_model_pusher.changes.refetching import batches, read
+from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import held_back
-from drf_model_pusher.moves import Before
-from drf_model_pusher.netting import Change
 from drf_model_pusher.pushing import wrong_settings_logged
-from drf_model_pusher.refetching import batches, read
 from drf_model_pusher.registry import registry
 from drf_model_pusher.suppressing import is_suppressed
-from drf_model_pusher.touching import parents_of
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend

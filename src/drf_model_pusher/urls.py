@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
+from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 app_name = "drf_model_pusher"

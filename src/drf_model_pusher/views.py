@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router, transaction
 
-from drf_model_pusher import handling
 from drf_model_pusher.async_code import only_in_sync_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
-from drf_model_pusher.authorization_views import AuthorizationView, UserAuthenticationView
+from drf_model_pusher.authorization.trusted import passes_on
+from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
+from drf_model_pusher.changes import handling
+from drf_model_pusher.changes.remembering import Memory
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import get_delivery, held_back
@@ -26,10 +28,8 @@ from drf_model_pusher.pushing import (
     wrong_settings_logged,
 )
 from drf_model_pusher.registry import registry
-from drf_model_pusher.remembering import Memory
-from drf_model_pusher.sharing import is_response_settled
+from drf_model_pusher.rendering.sharing import is_response_settled
 from drf_model_pusher.suppressing import is_suppressed
-from drf_model_pusher.trusted import passes_on
 from drf_model_pusher.webhooks import ChannelExistenceWebhook
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
+from drf_model_pusher.authorization.signing import sign_channel
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
-from drf_model_pusher.signing import sign_channel
 from tests.boards.serializers import BoardSerializer
 
 # The credentials of the test project.

@@ -9,7 +9,7 @@ from rest_framework import permissions
 from rest_framework.authtoken.models import Token
 from rest_framework.throttling import ScopedRateThrottle
 
-from drf_model_pusher.authorization import Doorkeeper
+from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.backends import (
     EncryptedPusherBackend,
     PresencePusherBackend,

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from drf_model_pusher.signing import sign_user
+from drf_model_pusher.authorization.signing import sign_user
 from drf_model_pusher.views import UserAuthenticationView
 from tests.authorization.asking import KEY, SECRET
 

@@ -24,7 +24,7 @@ from rest_framework.throttling import ScopedRateThrottle
 from drf_model_pusher.backends import (
     PrivatePusherBackend,
 )
-from drf_model_pusher.channel_checks import check_channels
+from drf_model_pusher.checks.channels import check_channels
 from drf_model_pusher.views import AuthorizationView
 from tests.authorization.asking import ask, ask_all, declare
 from tests.boards import views

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db.models import Model
 
+from drf_model_pusher.authorization.refusals import BrokeDown, Refused
 from drf_model_pusher.channel_templates import value_of
 from drf_model_pusher.channels import ChannelKind, check_name
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import InvalidEventError
-from drf_model_pusher.refusals import BrokeDown, Refused
 from drf_model_pusher.registry import registry
 from drf_model_pusher.testing.capture import capture_events
 from drf_model_pusher.testing.comparing import described, differences, rendered
@@ -105,8 +105,8 @@ def assert_push_equals_get(
 
 def _refusal(user: Any, channel: str) -> Refused | None:
     """Return why a user may not subscribe, or None."""
-    from drf_model_pusher.authorization import Doorkeeper
-    from drf_model_pusher.authorization_views import AuthorizationView
+    from drf_model_pusher.authorization.subscriptions import Doorkeeper
+    from drf_model_pusher.authorization.views import AuthorizationView
 
     try:
         check_name(channel)

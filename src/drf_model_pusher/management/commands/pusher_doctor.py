@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from drf_model_pusher.diagnosis import diagnose
-from drf_model_pusher.findings import Finding
+from drf_model_pusher.inspection.diagnosis import diagnose
+from drf_model_pusher.inspection.findings import Finding
 
 _WORDS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 

@@ -15,9 +15,9 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
-from drf_model_pusher.admittance import Verdict, verdict
 from drf_model_pusher.exceptions import ModelPusherException
-from drf_model_pusher.explaining import Push, explain
+from drf_model_pusher.inspection.admittance import Verdict, verdict
+from drf_model_pusher.inspection.explaining import Push, explain
 from drf_model_pusher.registry import registry
 
 _VERB = re.compile(r"[A-Za-z_][\w-]*\Z")

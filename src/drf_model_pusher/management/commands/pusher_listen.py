@@ -10,7 +10,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from drf_model_pusher.exceptions import ModelPusherException
-from drf_model_pusher.listening import ERRORS, SUBSCRIBED, Heard, Listener, service_address
+from drf_model_pusher.inspection.listening import (
+    ERRORS,
+    SUBSCRIBED,
+    Heard,
+    Listener,
+    service_address,
+)
 
 
 class Command(BaseCommand):

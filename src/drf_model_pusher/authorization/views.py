@@ -18,17 +18,17 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView, exception_handler
 
 from drf_model_pusher import occupancy
-from drf_model_pusher.authorization import Doorkeeper
-from drf_model_pusher.authorization_requests import (
+from drf_model_pusher.authorization.get_requests import keep_session_user
+from drf_model_pusher.authorization.refusals import Refused, is_inactive
+from drf_model_pusher.authorization.requests import (
     MAX_BODY,
     AuthorizationSerializer,
     SignInSerializer,
 )
+from drf_model_pusher.authorization.signing import sign_user
+from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.get_requests import keep_session_user
 from drf_model_pusher.pushing import encode_data
-from drf_model_pusher.refusals import Refused, is_inactive
-from drf_model_pusher.signing import sign_user
 from drf_model_pusher.users import display_name, user_id
 
 logger = logging.getLogger("drf_model_pusher")

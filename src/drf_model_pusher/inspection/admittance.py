@@ -10,11 +10,11 @@ from django.test import RequestFactory
 from rest_framework.request import Request
 from rest_framework.test import force_authenticate
 
-from drf_model_pusher.authorization import Doorkeeper
-from drf_model_pusher.authorization_views import AuthorizationView
+from drf_model_pusher.authorization.refusals import Refused
+from drf_model_pusher.authorization.subscriptions import Doorkeeper
+from drf_model_pusher.authorization.views import AuthorizationView
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.exceptions import ModelPusherException
-from drf_model_pusher.refusals import Refused
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 

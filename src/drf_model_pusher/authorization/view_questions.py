@@ -25,12 +25,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
+from drf_model_pusher.authorization.get_requests import as_get, as_sent
+from drf_model_pusher.authorization.refusals import Refused, Refusing, is_inactive
+from drf_model_pusher.authorization.trusted import (
+    ask_about_objects,
+    is_trusted_list,
+    is_trusted_serializer,
+)
+from drf_model_pusher.authorization.view_rules import ViewRule
 from drf_model_pusher.channel_templates import value_of
-from drf_model_pusher.get_requests import as_get, as_sent
 from drf_model_pusher.lookups import same
-from drf_model_pusher.refusals import Refused, Refusing, is_inactive
-from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
-from drf_model_pusher.view_rules import ViewRule
 
 if TYPE_CHECKING:
     from rest_framework.viewsets import ReadOnlyModelViewSet

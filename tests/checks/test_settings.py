@@ -5,8 +5,8 @@ import pytest
 from django.core.checks import run_checks
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
-from drf_model_pusher.backend_checks import check_backends
-from drf_model_pusher.checks import (
+from drf_model_pusher.checks.backends import check_backends
+from drf_model_pusher.checks.settings import (
     check_occupancy,
     check_settings,
     check_tasks,

@@ -13,12 +13,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drf_model_pusher.authorization.encryption import decrypt
+from drf_model_pusher.authorization.signing import sign_channel
 from drf_model_pusher.channels import ChannelKind, check_name
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.encryption import decrypt
 from drf_model_pusher.exceptions import InvalidEventError, ModelPusherException
 from drf_model_pusher.extras import install_line
-from drf_model_pusher.signing import sign_channel
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection

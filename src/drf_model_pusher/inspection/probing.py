@@ -14,8 +14,8 @@ from django.utils.crypto import get_random_string
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ModelPusherException, ProviderError
-from drf_model_pusher.findings import Finding, fail, ok, warn
-from drf_model_pusher.listening import MESSAGE, SUBSCRIBED, Listener
+from drf_model_pusher.inspection.findings import Finding, fail, ok, warn
+from drf_model_pusher.inspection.listening import MESSAGE, SUBSCRIBED, Listener
 from drf_model_pusher.providers import PusherProvider
 
 #: Where the test event goes; nobody else listens there.

@@ -6,11 +6,11 @@ import pytest
 from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 
-from drf_model_pusher import encryption
+from drf_model_pusher.authorization import encryption
+from drf_model_pusher.authorization.encryption import secret_for
+from drf_model_pusher.authorization.signing import shared_secret
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.encryption import secret_for
 from drf_model_pusher.exceptions import DeclarationError, SettingError
-from drf_model_pusher.signing import shared_secret
 
 NEW, OLD = b"n" * 32, b"o" * 32
 CHANNEL = "private-encrypted-a"

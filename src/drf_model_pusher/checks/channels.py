@@ -13,16 +13,16 @@ from django.core.validators import slug_re
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
-from drf_model_pusher.backend_checks import is_sound
+from drf_model_pusher.authorization.trusted import ask_about_objects
+from drf_model_pusher.authorization.view_rules import permission_rule, view_rule_of
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind
+from drf_model_pusher.checks.backends import is_sound
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.lookups import is_unique
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
-from drf_model_pusher.trusted import ask_about_objects
-from drf_model_pusher.view_rules import permission_rule, view_rule_of
 
 #: Fields whose values can stand in a channel's name, and are never empty unless they may be null.
 _FIT = (

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from drf_model_pusher import encryption
+from drf_model_pusher.authorization import encryption
+from drf_model_pusher.authorization.refusals import Refused, Refusing, is_inactive
+from drf_model_pusher.authorization.signing import sign_channel
+from drf_model_pusher.authorization.view_questions import ask
+from drf_model_pusher.authorization.view_rules import ViewRule, permission_rule, view_rule
 from drf_model_pusher.channels import ChannelKind, is_valid_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import is_valid_socket_id
 from drf_model_pusher.exceptions import InvalidUserError
 from drf_model_pusher.pushing import encode_data
-from drf_model_pusher.refusals import Refused, Refusing, is_inactive
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
-from drf_model_pusher.signing import sign_channel
 from drf_model_pusher.users import MAX_USER_ID_LENGTH
-from drf_model_pusher.view_questions import ask
-from drf_model_pusher.view_rules import ViewRule, permission_rule, view_rule
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from drf_model_pusher import handling
-from drf_model_pusher.netting import Change
+from drf_model_pusher.changes import handling
+from drf_model_pusher.changes.netting import Change
 from drf_model_pusher.registry import registry
 from drf_model_pusher.suppressing import silent_backends
 

@@ -22,7 +22,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
-from drf_model_pusher.backend_checks import is_subclass
+from drf_model_pusher.checks.backends import is_subclass
 from drf_model_pusher.conf import app_settings, setting_names
 from drf_model_pusher.delivery import BackgroundDelivery, BaseDelivery
 from drf_model_pusher.exceptions import SettingError

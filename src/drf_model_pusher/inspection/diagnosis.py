@@ -8,14 +8,14 @@ from dataclasses import replace
 from django.conf import settings
 from django.core.checks import ERROR, WARNING, run_checks
 
-from drf_model_pusher import state
-from drf_model_pusher.authorization_views import AuthorizationView
+from drf_model_pusher.authorization.views import AuthorizationView
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import ModelPusherException
-from drf_model_pusher.findings import Finding, fail, ok, warn
-from drf_model_pusher.probing import probe
+from drf_model_pusher.inspection import state
+from drf_model_pusher.inspection.findings import Finding, fail, ok, warn
+from drf_model_pusher.inspection.probing import probe
 from drf_model_pusher.providers import PusherProvider, get_provider
 from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import routed

@@ -15,6 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
 
+from drf_model_pusher.authorization.trusted import (
+    ask_about_objects,
+    is_trusted_list,
+    is_trusted_serializer,
+)
 from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
 from drf_model_pusher.routes import (
     as_routed,
@@ -23,7 +28,6 @@ from drf_model_pusher.routes import (
     may_be_given,
     routed_get_actions,
 )
-from drf_model_pusher.trusted import ask_about_objects, is_trusted_list, is_trusted_serializer
 
 if TYPE_CHECKING:
     from drf_model_pusher.rules import ChannelRules

@@ -2,7 +2,7 @@ import pytest
 from django.core.checks import run_checks
 from django.urls import include, path
 
-from drf_model_pusher.checks import check_occupancy
+from drf_model_pusher.checks.settings import check_occupancy
 from drf_model_pusher.views import ChannelExistenceWebhook
 
 REDIS = {

@@ -12,9 +12,9 @@ from rest_framework.permissions import DjangoModelPermissions, IsAdminUser, IsAu
 from rest_framework.serializers import ModelSerializer, Serializer
 from rest_framework.utils.model_meta import get_field_info
 
-from drf_model_pusher.backend_checks import is_sound
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.channels import ChannelKind
+from drf_model_pusher.checks.backends import is_sound
 from drf_model_pusher.lookups import same, view_model
 from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import RoutedView, is_of_drf, routed_views

@@ -10,7 +10,7 @@ from rest_framework import generics, permissions, viewsets
 from rest_framework.response import Response
 
 from drf_model_pusher.backends import EncryptedPusherBackend, PrivatePusherBackend, PusherBackend
-from drf_model_pusher.channel_checks import check_channels
+from drf_model_pusher.checks.channels import check_channels
 from tests.boards import views
 from tests.boards.models import Board
 from tests.boards.serializers import BoardSerializer, TaskSerializer

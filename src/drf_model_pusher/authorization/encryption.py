@@ -12,10 +12,10 @@ from typing import Any
 
 from django.core.cache import caches
 
+from drf_model_pusher.authorization.signing import shared_secret
 from drf_model_pusher.channels import is_cache_channel
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
-from drf_model_pusher.signing import shared_secret
 
 logger = logging.getLogger("drf_model_pusher")
 

@@ -4,7 +4,7 @@ import base64
 
 from pusher import Pusher
 
-from drf_model_pusher.signing import shared_secret, sign_channel, sign_user
+from drf_model_pusher.authorization.signing import shared_secret, sign_channel, sign_user
 
 KEY, SECRET = "278d425bdf160c739803", "7ad3773142a6692b25b8"
 

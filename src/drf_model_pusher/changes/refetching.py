@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import models, router, transaction
 
+from drf_model_pusher.changes.netting import Change, Told, gone_change, net
+from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.composing import compose, compose_leaving, socket_id_of, subject_of
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.base import postponed
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.netting import Change, Told, gone_change, net
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.pushing import make_event, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
-from drf_model_pusher.touching import parents_of
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router
 
+from drf_model_pusher.changes.moves import Before
+from drf_model_pusher.changes.netting import Change, gone_change
+from drf_model_pusher.changes.refetching import add, batches, invalidation, read
+from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.composing import compose
-from drf_model_pusher.moves import Before
-from drf_model_pusher.netting import Change, gone_change
 from drf_model_pusher.pushing import push_events
-from drf_model_pusher.refetching import add, batches, invalidation, read
-from drf_model_pusher.touching import parents_of
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from drf_model_pusher.changes.moves import Before
 from drf_model_pusher.composing import socket_id_of, subject_of
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.moves import Before
 from drf_model_pusher.suppressing import silent_backends
 
 if TYPE_CHECKING:

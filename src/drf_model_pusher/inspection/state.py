@@ -16,7 +16,7 @@ from django.utils.crypto import get_random_string
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import BackgroundDelivery, get_delivery
-from drf_model_pusher.findings import Finding, fail, ok, warn
+from drf_model_pusher.inspection.findings import Finding, fail, ok, warn
 from drf_model_pusher.occupancy_state import SYNCHRONIZED
 
 #: Seconds that the oldest event of the outbox may have waited before that is worth a word.

@@ -11,9 +11,9 @@ from rest_framework import generics, permissions, serializers, viewsets
 from rest_framework.routers import SimpleRouter
 
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
-from drf_model_pusher.leak_checks import check_leaks
+from drf_model_pusher.checks.leaks import check_leaks
+from drf_model_pusher.checks.views import check_views
 from drf_model_pusher.registry import registry
-from drf_model_pusher.view_checks import check_views
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.shop.models import Line, Order
 from tests.shop.serializers import LineSerializer, OrderForStaffSerializer, OrderSerializer
@@ -360,7 +360,7 @@ class TestCare:
         monkeypatch.syspath_prepend(tmp_path)
         settings.ROOT_URLCONF = "broken_urls"
         settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = True
-        from drf_model_pusher.checks import check_occupancy
+        from drf_model_pusher.checks.settings import check_occupancy
 
         assert (check_views(), check_leaks()) == ([], [])
         assert [message.id for message in check_occupancy()] == ["drf_model_pusher.W001"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from drf_model_pusher.changed import changes_between, values_of
+from drf_model_pusher.changes.changed import changes_between, values_of
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
     from drf_model_pusher.backends import PusherBackend
-    from drf_model_pusher.moves import Before
+    from drf_model_pusher.changes.moves import Before
 
 
 class Memory:

@@ -1,0 +1,1 @@
+"""Which changes are told of, how often, and as what."""

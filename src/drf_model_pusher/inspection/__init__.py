@@ -1,0 +1,1 @@
+"""What the management commands find out of a project, and of its service."""

@@ -1,0 +1,1 @@
+"""What the data of an event is made of."""
