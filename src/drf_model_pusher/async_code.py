@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.utils.asyncio import async_unsafe
@@ -18,15 +17,8 @@ from django.utils.asyncio import async_unsafe
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
-_P = ParamSpec("_P")
 
-_NOT_IN_ASYNC_CODE = async_unsafe(
-    "You cannot push from async code in this way, where no transaction would be seen: await "
-    "apush_change(), apush_changes() or apush(), or use sync_to_async()."
-)
-
-
-def only_in_sync_code(function: Callable[_P, None]) -> Callable[_P, None]:
+def refuse_in_async_code() -> None:
     """Keep what pushes from being called on the thread of an event loop.
 
     It would find another connection there than the one that wrote, and so push before a commit, or
@@ -35,15 +27,17 @@ def only_in_sync_code(function: Callable[_P, None]) -> Callable[_P, None]:
     Raises:
         SynchronousOnlyOperation: A loop is running, and Django's own setting does not allow it.
     """
-    refused = _NOT_IN_ASYNC_CODE(function)
+    # Django asks in a way that raises and catches an exception, on each call, where none runs.
+    if asyncio._get_running_loop() is not None:
+        _refuse()
 
-    @wraps(function)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        # Django asks in a way that raises and catches an exception, on each call, where none runs.
-        called = function if asyncio._get_running_loop() is None else refused
-        called(*args, **kwargs)
 
-    return guarded
+@async_unsafe(
+    "You cannot push from async code in this way, where no transaction would be seen: await "
+    "apush_change(), apush_changes() or apush(), or use sync_to_async()."
+)
+def _refuse() -> None:
+    """Nothing is to be done where Django's setting allows it."""
 
 
 async def in_sync_thread(function: Callable[..., None], *args: Any, **kwargs: Any) -> None:

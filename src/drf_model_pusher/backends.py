@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models, router
 
-from drf_model_pusher.async_code import in_sync_thread, only_in_sync_code
+from drf_model_pusher.async_code import in_sync_thread, refuse_in_async_code
 from drf_model_pusher.change_rules import ChangeRules
 from drf_model_pusher.changes import bulk, refetching
 from drf_model_pusher.changes.moves import Before
@@ -19,7 +19,7 @@ from drf_model_pusher.lookups import object_key
 from drf_model_pusher.pushing import log_wrong_setting, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rendering.oversize import reference
-from drf_model_pusher.rendering.sharing import is_rendered_alike
+from drf_model_pusher.rendering.sharing import renders_alike
 from drf_model_pusher.rendering.standing_in import no_request
 from drf_model_pusher.suppressing import is_suppressed
 
@@ -62,7 +62,7 @@ class PusherBackend(ChangeRules):
     def get_channels(self, instance: Any = None) -> Sequence[str]:
         """Return the names of the channels that hear of the instance, with or without prefix."""
         if self.channels is not None:
-            return [template.format(instance) for template in self.templates()]
+            return list(dict.fromkeys(each.format(instance) for each in self.templates()))
         if self.view is None:
             raise DeclarationError(
                 f"{type(self).__qualname__} has no channels: give it `channels`, `get_channels()` "
@@ -103,14 +103,15 @@ class PusherBackend(ChangeRules):
 
     def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
         """Return the serializer of an instance; the response's own, where it is the same."""
+        serializer_class = self.get_serializer_class()
         shared: BaseSerializer[Any] | None = getattr(self.view, "response_serializer", None)
         if (
             shared is not None
             and shared.instance is instance
-            and is_rendered_alike(self, PusherBackend, shared)
+            and type(shared) is serializer_class
+            and renders_alike(type(self), PusherBackend)  # type: ignore[arg-type] # hashable
         ):
             return shared
-        serializer_class = self.get_serializer_class()
         return serializer_class(instance=instance, context=self.get_serializer_context())
 
     def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
@@ -170,7 +171,6 @@ class PusherBackend(ChangeRules):
     def __init__(self, view: Any = None) -> None:
         self.view = view
 
-    @only_in_sync_code
     def push_change(
         self,
         event: str,
@@ -189,6 +189,7 @@ class PusherBackend(ChangeRules):
             pre_destroy: Whether the object is about to be deleted; it is still there.
             ignore: Whether to leave out the connection whose id the request carries.
         """
+        refuse_in_async_code()
         try:
             if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(type(self)):
                 return
@@ -207,7 +208,6 @@ class PusherBackend(ChangeRules):
         except SettingError as error:
             log_wrong_setting(error)
 
-    @only_in_sync_code
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
         """Push the same change of many objects once the current transaction is committed.
 
@@ -221,6 +221,7 @@ class PusherBackend(ChangeRules):
                 queryset.
             ignore: Whether to leave out the connection whose id the request carries.
         """
+        refuse_in_async_code()
         with wrong_settings_logged:
             if not app_settings.DRF_MODEL_PUSHER_DISABLED and not is_suppressed(type(self)):
                 bulk.push_many(self, event, instances, ignore=ignore)
@@ -275,7 +276,11 @@ class PusherBackend(ChangeRules):
 
     def full_names(self, instance: Any) -> list[str]:
         """Return the full names of the channels that hear of the instance."""
-        return self.with_prefix(self.get_channels(instance=instance), self.get_channels)
+        names = self.get_channels(instance=instance)
+        own = type(self).get_channels is not PusherBackend.get_channels
+        if own or self.channel_prefix or self.cache:
+            return self.with_prefix(names, self.get_channels)
+        return list(names)  # what is not a subclass's own is in order
 
     def with_prefix(self, channels: Sequence[str], source: Callable[..., object]) -> list[str]:
         """Return names with the prefix and the infix that they may lack.

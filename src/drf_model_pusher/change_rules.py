@@ -82,7 +82,7 @@ class ChangeRules(ChannelRules):
         They are if a backend asks for it, if it observes relations, which are written after the
         object, and if changes of other objects are updates of its own.
         """
-        return self._reads_again or registry.is_touched(self.model)
+        return self._reads_again or self.model in registry.touched
 
     @classmethod
     def settle_rules(cls, meta: Any) -> None:

@@ -14,7 +14,10 @@ from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
 #: https://pusher.com/docs/channels/using_channels/channels/#channel-naming-conventions
 MAX_CHANNEL_NAME_LENGTH = 164
 
-_NAME = re.compile(r"\A[-a-zA-Z0-9_=@,.;]+\Z")
+#: Matches a full name that Pusher allows for a channel that clients subscribe to by name.
+is_valid_name: Callable[[str], object] = re.compile(
+    rf"[-a-zA-Z0-9_=@,.;]{{1,{MAX_CHANNEL_NAME_LENGTH}}}"
+).fullmatch
 
 
 class ChannelKind(str, Enum):
@@ -40,11 +43,6 @@ def is_cache_channel(name: str) -> bool:
     return name[len(ChannelKind.of(name).value) :].startswith("cache-")
 
 
-def is_valid_name(name: str) -> bool:
-    """Say whether Pusher allows this full name for a channel that clients subscribe to by name."""
-    return len(name) <= MAX_CHANNEL_NAME_LENGTH and _NAME.match(name) is not None
-
-
 def check_name(name: object) -> None:
     """Raise InvalidEventError, with the rule that is broken, for a name that Pusher refuses."""
     if not isinstance(name, str):
@@ -54,7 +52,7 @@ def check_name(name: object) -> None:
             f"The channel name {name[:40]!r}… has {len(name)} characters; "
             f"Pusher allows {MAX_CHANNEL_NAME_LENGTH}, prefix included."
         )
-    if not _NAME.match(name):
+    if not is_valid_name(name):
         raise InvalidEventError(
             f"The channel name {name!r} is not allowed by Pusher: use at least one of the letters "
             "a-z and A-Z, the digits and -_=@,.; and nothing else."
@@ -80,7 +78,8 @@ def as_names(channels: str | Iterable[str], source: Callable[..., object]) -> li
     if isinstance(channels, str):
         return [channels]
     given: Any = channels
-    names = list(given) if isinstance(given, Iterable) else [given]
+    # What most give stands first: Python must ask about the other.
+    names = list(given) if isinstance(given, (list, tuple, Iterable)) else [given]
     for name in names:
         if not isinstance(name, str):
             owner = f"{type(source.__self__).__qualname__}." if ismethod(source) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -18,8 +19,7 @@ from drf_model_pusher.pushing import encode_data, fits, make_event, writer_socke
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
 
-# What subscribers are told: a kind of change, the channels that somebody may listen to, a name and
-# the data.
+# What subscribers are told: a kind of change, who may listen, a name and the data.
 _Packet = tuple[str, Audience, str, Any]
 
 
@@ -35,33 +35,40 @@ def compose(
         ignore: Whether to leave out the connection whose id the request carries.
         using: The alias of the database that it was written to.
     """
-    socket_id = socket_id_of(backend, ignore=ignore)
-    subject = _subject(instance)
-    composed = []
     packets: Iterable[_Packet] = (
         _move(backend, backend.before, instance)
         if backend.before is not None and event == "update"
         else (_packet(backend, event, instance),)
     )
-    for change, heard, name, data in packets:
-        if not heard.channels:
-            continue
-        pusher_event = make_event(
-            heard.channels,
-            name,
-            data,
-            socket_id=socket_id,
-            subject=subject,
-            change=change if change in ("create", "update", "delete") else None,
-            conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
-            provider=backend.provider_class,
-            unsure=heard.unsure,
-        )
-        if backend.oversize == "refer" and not fits(pusher_event):
-            small = backend.get_oversize_data(change, instance, data)
-            pusher_event = replace(pusher_event, data=encode_data(small))
-        composed.append(pusher_event)
-    return composed
+    return [
+        _event(backend, packet, instance, ignore=ignore, using=using)
+        for packet in packets
+        if packet[1].channels
+    ]
+
+
+def _event(
+    backend: PusherBackend, packet: _Packet, instance: Any, *, ignore: bool, using: str | None
+) -> PusherEvent:
+    change, (channels, unsure), name, data = packet
+    subject = (
+        subject_of(type(instance), instance.pk) if isinstance(instance, models.Model) else None
+    )
+    event = make_event(
+        channels,
+        name,
+        data,
+        socket_id=socket_id_of(backend, ignore=ignore),
+        subject=subject,
+        change=change if change in ("create", "update", "delete") else None,
+        conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
+        provider=backend.provider_class,
+        unsure=unsure,
+    )
+    if backend.oversize == "refer" and not fits(event):
+        small = backend.get_oversize_data(change, instance, data)
+        event = replace(event, data=encode_data(small))
+    return event
 
 
 def compose_leaving(
@@ -76,13 +83,13 @@ def compose_leaving(
         ignore: Whether to leave out the connection whose id the request carries.
         using: The alias of the database that it was deleted from.
     """
-    heard = audience(before.channels, backend.provider_class)
-    if not heard.channels:
+    heard, unsure = audience(before.channels, backend.provider_class)
+    if not heard:
         return []
     subject = subject_of(backend.model, key)
     return [
         make_event(
-            heard.channels,
+            heard,
             backend.get_event_name("delete"),
             before.key,
             socket_id=socket_id_of(backend, ignore=ignore),
@@ -90,7 +97,7 @@ def compose_leaving(
             change="delete",
             conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
             provider=backend.provider_class,
-            unsure=heard.unsure,
+            unsure=unsure,
         )
     ]
 
@@ -149,17 +156,17 @@ def _kept(channels: Sequence[str], keep: Callable[[str], bool]) -> Sequence[str]
     return [channel for channel in channels if keep(channel)]
 
 
-def _subject(instance: Any) -> str | None:
-    if not isinstance(instance, models.Model):
-        return None
-    return subject_of(type(instance), instance.pk)
-
-
 def subject_of(model: type[models.Model], key: Any) -> str:
     """Return what names an object to those who carry its events."""
+    return f"{_label(model)}:{key}"
+
+
+@lru_cache(maxsize=1_000)
+def _label(model: type[models.Model]) -> str:
     # It is one, by whatever proxy of its model it was changed.
     concrete: Any = model._meta.concrete_model
-    return f"{concrete._meta.label_lower}:{key}"
+    label: str = concrete._meta.label_lower
+    return label
 
 
 def _conflation_key(backend: PusherBackend, subject: str | None, using: str | None) -> str | None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from drf_model_pusher.channels import ChannelKind, check_name
+from drf_model_pusher.channels import ChannelKind, check_name, is_valid_name
 from drf_model_pusher.exceptions import InvalidEventError
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def check_event(event: PusherEvent) -> None:
     if not event.channels:
         raise InvalidEventError(f"The event {event.name!r} names no channel.")
     for channel in event.channels:
-        # One user's own channel: only a server may name it, and it has a character of its own.
-        check_name(channel.removeprefix("#server-to-user-"))
+        if not is_valid_name(channel):
+            # One user's own channel: only a server may name it, and it has a character of its own.
+            check_name(channel.removeprefix("#server-to-user-"))
     if not 0 < len(event.name) <= MAX_EVENT_NAME_LENGTH:
         raise InvalidEventError(
             f"The event name {event.name[:40]!r} has {len(event.name)} characters; "

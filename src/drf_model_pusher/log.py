@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from drf_model_pusher.exceptions import DroppedError, ProviderError
 from drf_model_pusher.forks import after_fork
-from drf_model_pusher.signals import event_failed, event_sent
+from drf_model_pusher.signals import event_failed, events_tried
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drf_model_pusher.events import PusherEvent
 
 logger = logging.getLogger("drf_model_pusher")
@@ -20,18 +22,24 @@ logger = logging.getLogger("drf_model_pusher")
 
 def connect() -> None:
     """Log what the signals tell."""
-    event_sent.connect(_log_sent, dispatch_uid="drf_model_pusher.log.sent")
+    # Not event_sent: a signal for each event costs more than the line that hardly anybody wants.
+    events_tried.connect(_log_sent, dispatch_uid="drf_model_pusher.log.sent")
     event_failed.connect(_log_failed, dispatch_uid="drf_model_pusher.log.failed")
 
 
-def _log_sent(*, event: PusherEvent, attempts: int, duration: float, **kwargs: object) -> None:
-    logger.debug(
-        "event sent name=%s channels=%d attempts=%d duration=%.3f",
-        event.name,
-        len(event.channels),
-        attempts,
-        duration,
-    )
+def _log_sent(
+    *, events: Sequence[PusherEvent], attempts: Sequence[int], duration: float, **kwargs: object
+) -> None:
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
+    for event, tried in zip(events, attempts, strict=False):  # as many as were taken
+        logger.debug(
+            "event sent name=%s channels=%d attempts=%d duration=%.3f",
+            event.name,
+            len(event.channels),
+            tried,
+            duration,
+        )
 
 
 def _log_failed(

@@ -51,13 +51,13 @@ def audience(channels: Sequence[str], provider: type[BaseProvider] | None = None
         channels: Full names.
         provider: Who will carry it; what is known holds for the provider of the settings alone.
     """
-    everybody = Audience(channels=tuple(channels))
-    if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
-        heard = _listening(everybody, provider)
-        if not heard.channels:
-            logger.debug("nobody listens channels=%d", len(channels))
-        return heard
-    return everybody
+    everybody = Audience(tuple(channels))
+    if not app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
+        return everybody
+    heard = _listening(everybody, provider)
+    if not heard.channels:
+        logger.debug("nobody listens channels=%d", len(channels))
+    return heard
 
 
 def _listening(everybody: Audience, provider: type[BaseProvider] | None) -> Audience:

@@ -115,7 +115,7 @@ def synchronize_once(channels: Iterable[str]) -> None:
 def is_tracked(channel: str) -> bool:
     """Say whether an event is useless where nobody listens; cache channels keep the last one."""
     # A user's own channel, with a "#" in its name, is not valid here: no webhook tells of it.
-    return is_valid_name(channel) and not is_cache_channel(channel)
+    return bool(is_valid_name(channel)) and not is_cache_channel(channel)
 
 
 def covers(prefix: str | None, channel: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -20,7 +20,8 @@ class Registry:
     def __init__(self) -> None:
         self._backends: dict[type[Model], list[type[PusherBackend]]] = {}
         self._followers: list[tuple[_Follow, _Follow]] = []
-        self._touched: set[Any] = set()
+        #: Models with backends to whose objects ``touches`` of any backend leads.
+        self.touched: set[type[Model]] = set()
 
     def register(self, backend: type[PusherBackend], model: type[Model]) -> None:
         """Let a backend push the changes of a model."""
@@ -46,16 +47,14 @@ class Registry:
         for backend in self:
             registered(backend)
 
-    def is_touched(self, model: type[Model]) -> bool:
-        """Say whether a backend's ``touches`` leads to this model."""
-        return model._meta.concrete_model in self._touched
-
     def _find_touched(self) -> None:
-        self._touched = {
+        touched = {
             backend.touched_model(path)._meta.concrete_model
             for backend in self
             for path in backend.touches
         }
+        models = {backend.model for backend in self}
+        self.touched = {model for model in models if model._meta.concrete_model in touched}
 
     def __iter__(self) -> Iterator[type[PusherBackend]]:
         """Go through all backends."""

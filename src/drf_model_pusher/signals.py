@@ -38,6 +38,8 @@ A receiver gets ``provider``, ``events``, ``duration`` and, besides:
     How many of the events, from the first on, were taken.
 ``error``
     The ``ProviderError`` that stopped it; None where all were taken.
+``attempts``
+    For each event that was taken, how many times it was tried.
 ``waits``
     For each event that was taken, the seconds from its commit to now; None where it is not known
     when that was, as in another process.

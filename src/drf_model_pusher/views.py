@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, router, transaction
 
-from drf_model_pusher.async_code import only_in_sync_code
+from drf_model_pusher.async_code import refuse_in_async_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
 from drf_model_pusher.authorization.trusted import passes_on
 from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
@@ -136,7 +136,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             if not backend.observe or handling.tell(backend, event, instance, view=self):
                 backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
-    @only_in_sync_code
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
         """Push the same change of many objects of one model, read and rendered in batches.
 
@@ -145,6 +144,7 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             instances: Objects, or a queryset.
             ignore: Whether to leave out the connection whose id the request carries.
         """
+        refuse_in_async_code()
         with wrong_settings_logged:
             if app_settings.DRF_MODEL_PUSHER_DISABLED:
                 return
@@ -159,7 +159,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             for backend in backends:
                 backend.push_many(event, instances, ignore=ignore)
 
-    @only_in_sync_code
     def push(
         self,
         channels: str | Sequence[str],
@@ -178,15 +177,14 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             ignore: Whether to leave out the connection whose id the request carries.
             using: The alias of the database whose transaction decides.
         """
+        refuse_in_async_code()
         with wrong_settings_logged:
             if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed():
                 return
-            heard = audience(as_names(channels, self.push))
-            if heard.channels:
+            heard, unsure = audience(as_names(channels, self.push))
+            if heard:
                 socket_id = writer_socket_id(self.request) if ignore else None
-                event = make_event(
-                    heard.channels, event_name, data, socket_id=socket_id, unsure=heard.unsure
-                )
+                event = make_event(heard, event_name, data, socket_id=socket_id, unsure=unsure)
                 push_events([event], using=using)
 
     @passes_on

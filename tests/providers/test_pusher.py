@@ -264,8 +264,7 @@ class TestBounds:
         raw_server(iter([head[:9], head[9:], body]), iter([head + body]))
         provider = get_provider(PusherProvider)
         provider.send([event()])
-        pool = provider.client._pusher_client.http._get_pool().pools
-        (connection,) = [pool[key].pool.queue[-1] for key in pool.keys()]  # noqa: SIM118
+        connection = provider.client._pusher_client.http._get_pool().pool.queue[-1]
         assert connection.sock.gettimeout() == 5
         provider.send([event()])
 

@@ -103,17 +103,17 @@ def invalidation(
     backend: PusherBackend, channels: Collection[str], *, ignore: bool
 ) -> list[PusherEvent]:
     """Return the event that says "fetch anew" to channels; none where nobody listens."""
-    heard = audience(list(channels), backend.provider_class)
-    if not heard.channels:
+    heard, unsure = audience(list(channels), backend.provider_class)
+    if not heard:
         return []
     return [
         make_event(
-            heard.channels,
+            heard,
             backend.get_event_name("invalidate"),
             {},
             socket_id=socket_id_of(backend, ignore=ignore),
             provider=backend.provider_class,
-            unsure=heard.unsure,
+            unsure=unsure,
         )
     ]
 
@@ -249,7 +249,7 @@ class _Settlement:
         There is none of one that is gone, whose event is "delete" then, and of one of which nothing
         is told, which has no event.
         """
-        touched = registry.is_touched(group[0][2].backend.model)
+        touched = group[0][2].backend.model in registry.touched
         for batch in batches(group):
             found = read(batch[0][2].backend, [key for _, key, _ in batch], self._using)
             for place, key, change in batch:

@@ -88,11 +88,7 @@ def attempt(entries: list[Entry], *, give_up: bool = True) -> Setback | None:
         error = _try(provider, [entry.event for entry in batch])
         duration = time.monotonic() - started
         sent = error.sent if error else len(batch)
-        if events_tried.receivers:
-            _report_try(provider, batch, sent, duration, error)
-        for entry in batch[:sent]:
-            entry.attempts += 1
-            _report(event_sent, entry, provider, duration)
+        _report_try(provider, batch, sent, duration, error)
         del entries[:sent]
         alone = max(0, alone - sent)
         if error is None:
@@ -181,6 +177,9 @@ def _report_try(
 ) -> None:
     now = time.monotonic()
     found = None if isinstance(provider, ProviderError) else provider
+    taken = batch[:sent]
+    for entry in taken:
+        entry.attempts += 1
     events_tried.send_robust(
         type(found),
         provider=found,
@@ -188,8 +187,12 @@ def _report_try(
         sent=sent,
         duration=duration,
         error=error,
-        waits=[now - entry.since if entry.since else None for entry in batch[:sent]],
+        attempts=[entry.attempts for entry in taken],
+        waits=[now - entry.since if entry.since else None for entry in taken],
     )
+    if event_sent.receivers:  # else there is nobody to tell, event by event
+        for entry in taken:
+            _report(event_sent, entry, provider, duration)
 
 
 def _report(

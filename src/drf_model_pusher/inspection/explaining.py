@@ -135,7 +135,7 @@ def _filled(push: Push, backend: PusherBackend, instance: Model, event: str) -> 
         sent = replace(whole, data=encode_data(backend.get_oversize_data(event, instance, data)))
     if oversize == "drop" or (sent is not None and not fits(sent)):
         sent = None
-    heard = audience(names, backend.provider_class).channels
+    heard, _ = audience(names, backend.provider_class)
     left = replace(sent, channels=heard) if sent is not None and heard else None
     provider = get_provider(backend.provider_class)
     calls = pack([left]) if left is not None and isinstance(provider, PusherProvider) else []

@@ -15,6 +15,8 @@ from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.packing import Call, Item, pack
 from drf_model_pusher.providers.base import BatchProvider
 
+_ENCRYPTED = ChannelKind.ENCRYPTED.value
+
 
 class PusherProvider(BatchProvider):
     """Sends events over the HTTP API, as few calls as its limits allow.
@@ -103,18 +105,19 @@ class PusherProvider(BatchProvider):
         return client.http.send_request(request)
 
     def _make(self, call: Call) -> None:
-        items = [self._encode(item) for item in call.items]
-        if len(items) > 1:
-            batch = [{"channel": item.pop("channels")[0], **item} for item in items]
+        if len(call.items) > 1:
+            batch = [{"channel": item.channels[0], **self._encode(item)} for item in call.items]
             self.request("POST", "batch_events", {"batch": batch})
         else:
-            self.request("POST", "events", items[0])
+            (item,) = call.items
+            self.request("POST", "events", {"channels": list(item.channels), **self._encode(item)})
 
     def _encode(self, item: Item) -> dict[str, Any]:
-        event, channels = item.event, list(item.channels)
-        params = {"name": event.name, "channels": channels, "data": event.data}
-        if channels[0].startswith(ChannelKind.ENCRYPTED.value):
-            params["data"] = self._encrypt(channels[0], event.data)
+        """Return what an item says, besides its channels."""
+        event, channel = item.event, item.channels[0]
+        encrypted = channel.startswith(_ENCRYPTED)
+        data = self._encrypt(channel, event.data) if encrypted else event.data
+        params = {"name": event.name, "data": data}
         if event.socket_id:
             params["socket_id"] = event.socket_id
         return params

@@ -55,7 +55,7 @@ class Transport:
         try:
             response = self._get_pool().urlopen(
                 request.method,
-                _signed_url(request),
+                self._address(_signed_target(request)),
                 headers=request.headers,
                 body=request.body,
                 timeout=self._client.timeout,
@@ -72,37 +72,44 @@ class Transport:
 
     def get_unsigned(self, path: str) -> urllib3.BaseHTTPResponse:
         """Return whatever answers a GET that nobody has signed; what it raises is urllib3's."""
-        client = self._client
-        url = f"{client.scheme}://{client.host}:{client.port}{path}"
         return self._get_pool().urlopen(
-            "GET", url, timeout=client.timeout, retries=False, redirect=False
+            "GET", self._address(path), timeout=self._client.timeout, retries=False, redirect=False
         )
 
     def _start_afresh(self) -> None:
         """Own no connection; a forked child does this while it still has one thread."""
         # Another thread of the parent may have held the lock, and will never release it here.
         self._lock = threading.Lock()
-        self._pool: urllib3.PoolManager | None = None
+        self._pool: urllib3.HTTPConnectionPool | urllib3.ProxyManager | None = None
 
-    def _get_pool(self) -> urllib3.PoolManager:
+    def _address(self, target: str) -> str:
+        """Return what the pool is asked for: a proxy must be told where else to go."""
+        if isinstance(self._pool, urllib3.HTTPConnectionPool):
+            return target
+        return f"{self._client.scheme}://{self._client.host}:{self._client.port}{target}"
+
+    def _get_pool(self) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
         if self._pool is None:
             with self._lock:
                 if self._pool is None:
                     self._pool = self._make_pool()
         return self._pool
 
-    def _make_pool(self) -> urllib3.PoolManager:
+    def _make_pool(self) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
+        client, pools = self._client, {"http": _Pool, "https": _SecurePool}
         options: dict[str, Any] = {"maxsize": _POOL_SIZE}
-        if self._client.scheme == "https":
+        if client.scheme == "https":
             options |= {"cert_reqs": "CERT_REQUIRED", **_authorities(self._ca_bundle)}
-        proxy = urllib.request.getproxies().get(self._client.scheme)
-        if not proxy or urllib.request.proxy_bypass(self._client.host):
-            manager = urllib3.PoolManager(**options)
-        else:
-            credentials = unquote(urllib3.util.parse_url(proxy).auth or "") or None
-            headers = urllib3.make_headers(proxy_basic_auth=credentials)
-            manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        proxy = urllib.request.getproxies().get(client.scheme)
+        if not proxy or urllib.request.proxy_bypass(client.host):
+            pool: urllib3.HTTPConnectionPool = pools[client.scheme](
+                client.host, client.port, **options
+            )
+            return pool
+        credentials = unquote(urllib3.util.parse_url(proxy).auth or "") or None
+        headers = urllib3.make_headers(proxy_basic_auth=credentials)
+        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+        manager.pool_classes_by_scheme = pools
         return manager
 
 
@@ -195,10 +202,10 @@ def _authorities(ca_bundle: str | None) -> dict[str, str]:
     return {"ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
 
 
-def _signed_url(request: Request) -> str:
+def _signed_target(request: Request) -> str:
     if request.method != "GET":
-        url: str = request.url
-        return url
+        signed: str = request.signed_path
+        return signed
     # An empty body has no MD5 in the protocol's documentation, and Reverb signs accordingly.
     query = {
         name: value
@@ -207,7 +214,7 @@ def _signed_url(request: Request) -> str:
     }
     text = f"GET\n{request.path}\n{make_query_string(query)}"
     query["auth_signature"] = sign(request.client.secret, text)
-    return f"{request.base_url}{request.path}?{urlencode(query)}"
+    return f"{request.path}?{urlencode(query)}"
 
 
 def _decode(response: urllib3.BaseHTTPResponse) -> Any:

@@ -9,14 +9,11 @@ renders for itself.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rest_framework import generics, mixins
 from rest_framework.generics import GenericAPIView
 from rest_framework.viewsets import ViewSetMixin
-
-if TYPE_CHECKING:
-    from rest_framework.serializers import BaseSerializer
 
 _ACTIONS: dict[str, tuple[type, tuple[str, ...]]] = {
     "create": (mixins.CreateModelMixin, ("create",)),
@@ -57,20 +54,6 @@ def is_response_settled(view: Any, action: str, own: type) -> bool:
     )
 
 
-def is_rendered_alike(backend: Any, base: type, serializer: BaseSerializer[Any]) -> bool:
-    """Say whether a backend renders just so, and leaves alone what it is handed.
-
-    Args:
-        backend: The backend that makes an event.
-        base: The class whose methods are known to do so.
-        serializer: That of the response.
-    """
-    return type(serializer) is backend.get_serializer_class() and _is_plain_backend(
-        type(backend),  # type: ignore[arg-type] # a class can be hashed
-        base,
-    )
-
-
 # What a class inherits is looked up once: projects have few of them, and push often.
 @lru_cache(maxsize=1_000)
 def _is_plain_view(view_class: type, action: str, own: type) -> bool:
@@ -85,7 +68,13 @@ def _is_plain_view(view_class: type, action: str, own: type) -> bool:
 
 
 @lru_cache(maxsize=1_000)
-def _is_plain_backend(backend_class: type, base: type) -> bool:
+def renders_alike(backend_class: type, base: type) -> bool:
+    """Say whether a backend renders with its serializer alone, and leaves alone what it is handed.
+
+    Args:
+        backend_class: The class of a backend that makes an event.
+        base: The class whose methods are known to do so.
+    """
     names = (
         "push_change",
         "should_push",
