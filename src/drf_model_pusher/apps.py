@@ -21,13 +21,10 @@ class DrfModelPusherConfig(AppConfig):
         from drf_model_pusher import log, observers
         from drf_model_pusher.checks.backends import check_backends
         from drf_model_pusher.checks.channels import check_channels
+        from drf_model_pusher.checks.deliveries import check_tasks, check_threads
         from drf_model_pusher.checks.leaks import check_leaks
-        from drf_model_pusher.checks.settings import (
-            check_occupancy,
-            check_settings,
-            check_tasks,
-            check_threads,
-        )
+        from drf_model_pusher.checks.occupancy import check_occupancy
+        from drf_model_pusher.checks.settings import check_settings
         from drf_model_pusher.checks.views import check_views
         from drf_model_pusher.pushing import log_wrong_setting
 

@@ -2,7 +2,7 @@ import pytest
 from django.core.checks import run_checks
 from django.urls import include, path
 
-from drf_model_pusher.checks.settings import check_occupancy
+from drf_model_pusher.checks.occupancy import check_occupancy
 from drf_model_pusher.views import ChannelExistenceWebhook
 
 REDIS = {
@@ -119,3 +119,14 @@ def test_a_wrong_setting_is_one_error_that_hides_secrets(settings, name, value):
     assert error.id == "drf_model_pusher.E001"
     assert name in error.msg
     assert "hidden" not in error.msg + error.hint
+
+
+def test_the_cache_that_remembers_keys_of_clients_must_be_shared(settings):
+    settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = False
+    settings.PUSHER_ENCRYPTION_OLDER_MASTER_KEY_BASE64 = (
+        "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
+    )
+    assert ids() == []
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    (warning,) = check_occupancy()
+    assert (warning.id, "keys" in warning.msg) == ("drf_model_pusher.W001", True)

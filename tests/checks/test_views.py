@@ -12,6 +12,7 @@ from rest_framework.routers import SimpleRouter
 
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
 from drf_model_pusher.checks.leaks import check_leaks
+from drf_model_pusher.checks.occupancy import check_occupancy
 from drf_model_pusher.checks.views import check_views
 from drf_model_pusher.registry import registry
 from drf_model_pusher.views import ModelPusherViewMixin
@@ -360,8 +361,6 @@ class TestCare:
         monkeypatch.syspath_prepend(tmp_path)
         settings.ROOT_URLCONF = "broken_urls"
         settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = True
-        from drf_model_pusher.checks.settings import check_occupancy
-
         assert (check_views(), check_leaks()) == ([], [])
         assert [message.id for message in check_occupancy()] == ["drf_model_pusher.W001"]
 

@@ -14,11 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Model, QuerySet
-from django.db.models.sql import Query
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,14 +24,13 @@ from rest_framework.viewsets import ViewSetMixin
 
 from drf_model_pusher.authorization.get_requests import as_get, as_sent
 from drf_model_pusher.authorization.refusals import Refused, Refusing, is_inactive
+from drf_model_pusher.authorization.subjects import check_subject
 from drf_model_pusher.authorization.trusted import (
     ask_about_objects,
     is_trusted_list,
     is_trusted_serializer,
 )
 from drf_model_pusher.authorization.view_rules import ViewRule
-from drf_model_pusher.channel_templates import value_of
-from drf_model_pusher.lookups import same
 
 if TYPE_CHECKING:
     from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -75,7 +71,7 @@ def ask(rule: ViewRule, asking: Request) -> Request:
     try:
         with Refusing(rule.name):
             _get(question)
-            _check_subject(question)
+            check_subject(rule, question.view, question.found)
     except Refused:
         with suppress(Refused), Refusing(rule.name):
             _spend_as_much(question)
@@ -186,80 +182,6 @@ def _identify(view: Any, get: Any, question: _Question) -> None:
         raise Refused("the user is inactive")
     get.user, get.auth = user, auth
     get._authenticator = known.successful_authenticator
-
-
-def _check_subject(question: _Question) -> None:
-    """Refuse what the view shows if it is not what the channel is about."""
-    if not (_is_the_object(question) if question.rule.pin else _is_the_list(question)):
-        raise Refused(f"{question.rule.name} does not show all that the channel is about")
-
-
-def _is_the_object(question: _Question) -> bool:
-    """Say whether the view shows an object that is the one in the channel's name."""
-    rule, found = question.rule, question.found
-    if found is None:  # a retrieve() of the project's own need not look for it
-        found = question.view.get_object()
-    # A view that does not say its model may show something else under the same key.
-    if not isinstance(found, Model) or not same(type(found), rule.model):
-        raise Refused(f"the object of {rule.name} is no {rule.model.__name__}")
-    # "orders.007" is not the channel of order 7, and no order of another customer's is in
-    # "customers.1.orders.7".
-    return all(_is(value_of(found, field), given) for field, given in rule.lookups)
-
-
-def _is_the_list(question: _Question) -> bool:
-    """Say whether the view's list shows every object that the channel is about.
-
-    A list that shows some would be a licence to hear of the others. A list that is empty proves
-    nothing about objects to come, unless it is one of all objects there are.
-    """
-    rule, view = question.rule, question.view
-    queryset = view.filter_queryset(view.get_queryset())
-    if not isinstance(queryset, QuerySet) or not same(queryset.model, rule.model):
-        raise Refused(f"the list of {rule.name} is no queryset of {rule.model.__name__}")
-    if _is_everything(queryset):
-        return True
-    fields, wanted = [field for field, _ in rule.lookups], dict(rule.lookups)
-    if not isinstance(queryset.query.group_by, (bool, NoneType)):
-        raise Refused(f"the list of {rule.name} is one of groups, and of no objects")
-    if _compares_rows(queryset.query):
-        # "The latest of each" is another one among fewer: these are to be chosen first.
-        queryset = queryset.model._base_manager.using(queryset.db).filter(
-            pk__in=queryset.values("pk")
-        )
-    shown = queryset.filter(**wanted).order_by()
-    first = next(iter(shown.values_list(*fields or ["pk"])[:1]), None)
-    if first is None or not all(map(_is, first, wanted.values())):
-        return False
-    # By no manager: even the base manager may be one of the project's that hides objects.
-    all_there_are: QuerySet[Any] = QuerySet(queryset.model, using=queryset.db).filter(**wanted)
-    return not all_there_are.exclude(pk__in=shown.values("pk")).exists()
-
-
-def _is(value: Any, given: Any) -> bool:
-    """Say whether an object's value is the one of a channel's name, in the very spelling."""
-    return bool(str(value) == given if isinstance(given, str) else value == given)
-
-
-def _is_everything(queryset: QuerySet[Any]) -> bool:
-    """Say whether a queryset is sure to hold each object that there is, or will be."""
-    query = queryset.query
-    return (
-        type(query) is Query
-        and not query.where
-        and not query.is_sliced
-        and not query.combinator
-        and not query.distinct_fields
-        and not query.extra_tables
-        and query.group_by is None
-        and len(query.alias_map) <= 1
-        and not query.is_empty()
-    )
-
-
-def _compares_rows(query: Query) -> bool:
-    """Say whether a query holds an object or not because of others."""
-    return bool(query.distinct_fields or query.where.contains_over_clause)
 
 
 def _spend_as_much(question: _Question) -> None:

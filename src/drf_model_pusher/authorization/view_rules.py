@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from rest_framework import generics
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.viewsets import ReadOnlyModelViewSet, ViewSetMixin
+from rest_framework.viewsets import ViewSetMixin
 
 from drf_model_pusher.authorization.trusted import (
     ask_about_objects,
     is_trusted_list,
     is_trusted_serializer,
 )
-from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
+from drf_model_pusher.lookups import has_composite_key, lookups_on, plain, view_model
 from drf_model_pusher.routes import (
     as_routed,
     has_wrapped_route,
@@ -181,62 +178,11 @@ def view_rule_of(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRule:
     )
 
 
-def permission_rule(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRule:
-    """Return the rule of a backend's own ``permission_classes``."""
-    model = backend.model
-    lookups = lookups_on(model, model, fields)
-    # There is no URL that says which look-up it takes: each that names one object will do.
-    pin = next((field for field in lookups if is_unique(model, field)), None)
-    return ViewRule(
-        view_class=_read_only(cast("Hashable", type(backend)), pin or "pk"),
-        model=model,
-        lookups=tuple(lookups.items()),
-        kwargs=((pin, lookups[pin]),) if pin else (),
-        pin=pin,
-        lists_queryset=True,
-        own_identity=False,
-    )
-
-
 def pin_of(view_class: Any, model: type[Model], lookups: Iterable[str]) -> str | None:
     """Return the look-up that names one object of the view: the view's own, or the primary key."""
     lookup = plain(model, view_class.lookup_field)
     found = next((each for each in (lookup, "pk") if each in lookups), None)
     return found or (COMPOSITE if has_composite_key(model, lookups) else None)
-
-
-@cache
-def _read_only(backend: Any, lookup: str) -> type[Any]:
-    """Return the viewset of all objects that a backend's ``permission_classes`` are asked about."""
-    return type(
-        f"{backend.__qualname__}.permission_classes",
-        (_Objects,),
-        {
-            "model": backend.model,
-            "permission_classes": backend.permission_classes,
-            "lookup_field": lookup,
-        },
-    )
-
-
-class _Objects(ReadOnlyModelViewSet[Any]):
-    """Answers who may read objects, and renders none."""
-
-    model: type[Model]
-
-    filter_backends = ()
-    versioning_class = None
-
-    def get_queryset(self) -> QuerySet[Any]:
-        # Anew each time: a manager may know whose objects there are at all, such as a tenant's.
-        return self.model._default_manager.all()
-
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.get_object()
-        return Response()
-
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response()
 
 
 def _translate(model: type[Model], pin: str, value: Any, lookup: str) -> Any:

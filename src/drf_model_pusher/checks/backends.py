@@ -8,6 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from rest_framework.serializers import BaseSerializer
 
+from drf_model_pusher.checks.classes import full_name, is_subclass
 from drf_model_pusher.providers import BaseProvider
 from drf_model_pusher.registry import registry
 
@@ -16,8 +17,7 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
     """Check what backends declare, each attribute by itself."""
     return [
         Error(
-            f"{backend.__module__}.{backend.__qualname__}: `{name}` is "
-            f"{getattr(backend, name)!r:.100}.",
+            f"{full_name(backend)}: `{name}` is {getattr(backend, name)!r:.100}.",
             hint=f"`{name}` is {wanted}.",
             obj=backend,
             id="drf_model_pusher.E024",
@@ -30,11 +30,6 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
 def is_sound(backend: type[Any]) -> bool:
     """Say whether every attribute of a backend has a value of its kind."""
     return not any(_wrong_attributes(backend))
-
-
-def is_subclass(found: Any, base: type[Any]) -> bool:
-    """Say whether this is a class, and one of these."""
-    return isinstance(found, type) and issubclass(found, base)
 
 
 def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,13 @@ from django.core.validators import slug_re
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
+from drf_model_pusher.authorization.permission_rules import permission_rule
 from drf_model_pusher.authorization.trusted import ask_about_objects
-from drf_model_pusher.authorization.view_rules import permission_rule, view_rule_of
+from drf_model_pusher.authorization.view_rules import view_rule_of
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.checks.backends import is_sound
+from drf_model_pusher.checks.classes import full_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.lookups import is_unique
@@ -65,7 +67,7 @@ def check_channels(**kwargs: Any) -> list[CheckMessage]:
 
 def _invalid_template(backend: ChannelRules, error: DeclarationError) -> CheckMessage:
     return Error(
-        f"{_name(backend)}: {error}",
+        f"{full_name(backend)}: {error}",
         hint='A template is a text such as "orders.{pk}" or "customers.{customer__slug}.orders".',
         obj=type(backend),
         id="drf_model_pusher.E010",
@@ -79,8 +81,8 @@ def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
         except FieldDoesNotExist:
             if not hasattr(backend.model, path.split("__")[0]):
                 yield Error(
-                    f"{_name(backend)}: the channel {template.text!r} has the field {path!r}, "
-                    f"which {backend.model.__name__} has not.",
+                    f"{full_name(backend)}: the channel {template.text!r} has the field "
+                    f"{path!r}, which {backend.model.__name__} has not.",
                     hint="Write the name of a field, or several joined by two underscores.",
                     obj=type(backend),
                     id="drf_model_pusher.E011",
@@ -89,8 +91,8 @@ def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
         if may_be_null or not _fits(field):
             why = "may have no value" if may_be_null else "may have values that no name can hold"
             yield CheckWarning(
-                f"{_name(backend)}: the channel {template.text!r} has the field {path!r}, which "
-                f"{why}; to push such an object will be an error.",
+                f"{full_name(backend)}: the channel {template.text!r} has the field "
+                f"{path!r}, which {why}; to push such an object will be an error.",
                 hint="Use a field of numbers, UUIDs, slugs or dates that is never null, or write "
                 "a `get_channels()`, which may leave a channel out.",
                 obj=type(backend),
@@ -139,7 +141,7 @@ def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMes
         problem, hint = str(error), "A rule can only ask about fields of the database."
     if problem:
         yield Error(
-            f"{_name(backend)}: nobody may subscribe to {template.text!r}: {problem}.",
+            f"{full_name(backend)}: nobody may subscribe to {template.text!r}: {problem}.",
             hint=hint,
             obj=type(backend),
             id="drf_model_pusher.E013",
@@ -162,8 +164,8 @@ def _weaker(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
     if rule.pin is None and unique and by_object:
         names = ", ".join(getattr(each, "__qualname__", repr(each)) for each in by_object)
         yield CheckWarning(
-            f"{_name(backend)}: {template.text!r} is about one object, but {rule.name} would take "
-            f"{rule.view_class.lookup_field!r} for that: its list decides, which does not ask "
+            f"{full_name(backend)}: {template.text!r} is about one object, but {rule.name} would "
+            f"take {rule.view_class.lookup_field!r} for that: its list decides, which does not ask "
             f"{names} about objects.",
             hint="Put {pk} or the view's `lookup_field` into the template.",
             obj=type(backend),
@@ -177,7 +179,7 @@ def _no_rule(backend: ChannelRules) -> Iterator[CheckMessage]:
     )
     if needs_rule and not any(_declared(backend)) and _is_routed():
         yield CheckWarning(
-            f"{_name(backend)} has no rule, so that nobody may subscribe to its channels.",
+            f"{full_name(backend)} has no rule, so that nobody may subscribe to its channels.",
             hint="Give it a `view_class`, whose GET decides, `permission_classes` or a "
             "`has_channel_permission()`.",
             obj=type(backend),
@@ -194,7 +196,7 @@ def _no_master_key(backend: ChannelRules) -> Iterator[CheckMessage]:
         return  # the check of the settings says so
     if missing and not app_settings.DRF_MODEL_PUSHER_DISABLED:
         yield Error(
-            f"{_name(backend)} needs the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64.",
+            f"{full_name(backend)} needs the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64.",
             hint="Set it to what `openssl rand -base64 32` prints.",
             obj=type(backend),
             id="drf_model_pusher.E014",
@@ -212,8 +214,8 @@ def _conflicts(backends: list[Any]) -> Iterator[CheckMessage]:
     for (one, mine), (other, theirs) in combinations(claims, 2):
         if mine.overlaps(theirs) and _rule(one, mine) != _rule(other, theirs):
             yield Error(
-                f"{_name(one)} with {mine.text!r} and {_name(other)} with {theirs.text!r} claim "
-                "the same channels by different rules.",
+                f"{full_name(one)} with {mine.text!r} and {full_name(other)} with "
+                f"{theirs.text!r} claim the same channels by different rules.",
                 hint="Give the templates beginnings of their own, or the backends the same rule: "
                 "a channel that they share is granted by all of them or by none.",
                 obj=type(one),
@@ -253,7 +255,3 @@ def _is_routed() -> bool:
     except NoReverseMatch:
         return False
     return True
-
-
-def _name(backend: ChannelRules) -> str:
-    return f"{type(backend).__module__}.{type(backend).__qualname__}"
