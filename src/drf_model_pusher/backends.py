@@ -15,12 +15,12 @@ from drf_model_pusher.channels import ChannelKind, as_names
 from drf_model_pusher.composing import compose, render
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, InvalidEventError, SettingError
-from drf_model_pusher.lookups import object_key
 from drf_model_pusher.pushing import log_wrong_setting, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
+from drf_model_pusher.rendering.keys import object_key
 from drf_model_pusher.rendering.oversize import reference
+from drf_model_pusher.rendering.requests import no_request
 from drf_model_pusher.rendering.sharing import renders_alike
-from drf_model_pusher.rendering.standing_in import no_request
 from drf_model_pusher.suppressing import is_suppressed
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from drf_model_pusher.changes import bulk, handling
 from drf_model_pusher.changes.changed import field_names
 from drf_model_pusher.changes.moves import Before
 from drf_model_pusher.changes.netting import Change
-from drf_model_pusher.changes.refetching import batches, read
+from drf_model_pusher.changes.reading import batches, read
 from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import held_back

@@ -102,6 +102,10 @@ class ChannelRules:
         """Say whether the project's own code understands names, and not the templates."""
         return type(self).match_channel is not ChannelRules.match_channel
 
+    def permits_by_itself(self) -> bool:
+        """Say whether the project's own code is one of the rules."""
+        return type(self).has_channel_permission is not ChannelRules.has_channel_permission
+
     def _kind(self) -> tuple[str, bool]:
         return self.channel_prefix, self.cache
 

@@ -78,7 +78,7 @@ class Doorkeeper:
             readers.append(self._ask_view(view_rule, backend, fields))
         if backend.permission_classes is not None:
             readers.append(self._ask_view(permission_rule, backend, fields))
-        if type(backend).has_channel_permission is not ChannelRules.has_channel_permission:
+        if backend.permits_by_itself():
             self._ask_method(backend, channel, fields)
             readers.append(self._request)
         if not readers:

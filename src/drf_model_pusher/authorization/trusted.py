@@ -1,4 +1,4 @@
-"""What a list is trusted to be: code of DRF's that is known to show all objects of a queryset.
+"""What is sure of lists, serializers and permissions: where the code of them that counts is DRF's.
 
 A method is trusted by what it is, not by its name or module: a decorated one is another.
 """

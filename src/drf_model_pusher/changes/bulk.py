@@ -11,7 +11,9 @@ from django.db import models, router
 
 from drf_model_pusher.changes.moves import Before
 from drf_model_pusher.changes.netting import Change, gone_change
-from drf_model_pusher.changes.refetching import add, batches, invalidation, read
+from drf_model_pusher.changes.reading import batches, read
+from drf_model_pusher.changes.refetching import add
+from drf_model_pusher.changes.settling import invalidation
 from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.composing import compose
 from drf_model_pusher.pushing import push_events

@@ -8,15 +8,16 @@ id; a push of the view's that tells of the same again is left out.
 from __future__ import annotations
 
 from asyncio import iscoroutine
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
-from django.db import DEFAULT_DB_ALIAS, models, router, transaction
+from django.db import models
 
+from drf_model_pusher.changes.moments import Moment
+from drf_model_pusher.changes.scopes import Scope, Waiting, alias_of, key_of
 from drf_model_pusher.lookups import same
 
 if TYPE_CHECKING:
@@ -24,99 +25,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    """A push of an object that may turn out to be the view's own."""
-
-    backend: type[PusherBackend]
-    event: str
-    key: Any
-    moment: _Moment
-    push: Callable[[], None]
-
-
-@dataclass(slots=True, eq=False)
-class _Scope:
-    """What a ``perform_…()`` changes."""
-
-    known: bool
-    """Whether the objects are known from the beginning; those that it creates are not."""
-
-    result: Callable[[], Any]
-    """What returns the objects once they are known."""
-
-    own: set[Any] = field(default_factory=set)
-    """The objects that the view pushes."""
-
-    waiting: list[_Waiting] = field(default_factory=list)
-    """Objects saved meanwhile, in the order of their saves."""
-
-    waited: set[Any] = field(default_factory=set)
-    """The keys of all that ever waited."""
-
-    def find_own(self) -> None:
-        """Learn what the view pushes."""
-        self.own.update(map(_key, self.result()))
-
-    def is_own(self, key: Any) -> bool:
-        """Say whether the view pushes an object, as far as that is known by now."""
-        if key in self.own:
-            return True
-        result = self.result()
-        # One that is not read yet must not be now: it would stay as it was before the update.
-        if not (isinstance(result, models.QuerySet) and result._result_cache is None):
-            self.own.update(map(_key, result))
-        return key in self.own
-
-    def add(self, waiting: _Waiting) -> None:
-        """Let a push wait."""
-        self.waiting.append(waiting)
-        self.waited.add(waiting.key)
-
-    def push(self, waiting: Iterable[_Waiting]) -> None:
-        """Push what holds, and is not the view's own."""
-        for each in waiting:
-            if each.key not in self.own and each.moment.holds():
-                each.push()
-
-    def push_before(self, key: Any) -> None:
-        """Push what was saved before an object that the view is about to push."""
-        if key not in self.waited:
-            return
-        for place, each in enumerate(self.waiting):
-            if each.key == key:
-                earlier, self.waiting = self.waiting[:place], self.waiting[place:]
-                self.push(earlier)
-                return
-
-    def push_now(self, keys: Collection[Any]) -> None:
-        """Push what waits of some objects."""
-        waiting, self.waiting = self.waiting, []
-        self.waiting = [each for each in waiting if each.key not in keys]
-        self.push(each for each in waiting if each.key in keys)
-
-    def forget(self, backend: type[PusherBackend], event: str, key: Any) -> None:
-        """Forget a push that somebody else does."""
-        if key not in self.waited:
-            return
-        for each in self.waiting:
-            if (each.backend, each.event, each.key) == (backend, event, key):
-                self.waiting.remove(each)
-                return
-
-
-@dataclass(slots=True, eq=False)
 class _Handled:
     """A view at work."""
 
     view: Any
-    scope: _Scope | None = None
-    told: dict[Any, list[_Moment]] = field(default_factory=dict)
+    scope: Scope | None = None
+    told: dict[Any, list[Moment]] = field(default_factory=dict)
     """What observers have pushed, or the view, and when; the other one leaves it out, once."""
 
     def note(self, change: Any, using: str) -> None:
         """Note that a change is pushed; what is rolled back was never told of."""
         moments = [each for each in self.told.get(change, ()) if each.holds()]
-        now = _Moment(using)
+        now = Moment(using)
         if not any(each.outlasts(now) for each in moments):
             moments.append(now)
         self.told[change] = moments
@@ -188,9 +108,9 @@ def own_changes(view: Any, instances: Any, result: Callable[[], Any]) -> Iterato
     outer = _handled.get()
     handled = outer if outer is not None and outer.view is view else _Handled(view)
     token = _handled.set(handled)
-    before, scope = handled.scope, _Scope(known=instances is not None, result=result)
+    before, scope = handled.scope, Scope(known=instances is not None, result=result)
     handled.scope = scope
-    scope.own.update(map(_key, instances or ()))
+    scope.own.update(map(key_of, instances or ()))
     try:
         yield
     finally:
@@ -209,12 +129,12 @@ def left_to_view(
     scope = _scope()
     if scope is None:
         return False
-    key = _key(instance)
+    key = key_of(instance)
     if key in scope.own:
         return True
     if scope.known:
         return False
-    scope.add(_Waiting(backend, event, key, _Moment(using), push))
+    scope.add(Waiting(backend, event, key, Moment(using), push))
     return True
 
 
@@ -230,7 +150,7 @@ def tell(backend: PusherBackend, event: str, instance: Any, *, view: Any = None)
     handled = _handled.get()
     if handled is None or (view is not None and handled.view is not view):
         return True
-    key = _key(instance)
+    key = key_of(instance)
     if view is not None and (scope := handled.scope) is not None:
         own = scope.is_own(key)
         scope.push_before(key)
@@ -242,7 +162,7 @@ def tell(backend: PusherBackend, event: str, instance: Any, *, view: Any = None)
         return False
     # A save is told of before the view's push, a deletion after it.
     if (view is None) == (event != "delete"):
-        handled.note((view is not None, *change), _alias(instance))
+        handled.note((view is not None, *change), alias_of(instance))
     return True
 
 
@@ -250,7 +170,7 @@ def release(instance: Any) -> None:
     """Push what waits of an object that is about to be deleted, while it is there."""
     scope = _scope()
     if scope is not None and scope.waiting:
-        scope.push_now({_key(instance)})
+        scope.push_now({key_of(instance)})
 
 
 def release_keys(model: type[models.Model], keys: Collection[Any], using: str) -> None:
@@ -264,63 +184,9 @@ def release_keys(model: type[models.Model], keys: Collection[Any], using: str) -
 def owns(instance: Any) -> bool:
     """Say whether the view that is at work pushes this object itself."""
     scope = _scope()
-    return scope is not None and _key(instance) in scope.own
+    return scope is not None and key_of(instance) in scope.own
 
 
-def _scope() -> _Scope | None:
+def _scope() -> Scope | None:
     handled = _handled.get()
     return None if handled is None else handled.scope
-
-
-class _Moment:
-    """A point in a transaction, and whether it has not been rolled back to before it."""
-
-    __slots__ = ("_committed", "_connection", "_marker", "_savepoints")
-
-    def __init__(self, using: str) -> None:
-        connection = transaction.get_connection(using)
-        self._connection = connection
-        self._committed: list[bool] = []
-        self._savepoints: frozenset[Any] = frozenset(connection.savepoint_ids)
-        if not connection.in_atomic_block:
-            self._committed.append(True)
-            return
-        marker = _Marker(self._committed)
-        connection.on_commit(marker)
-        # Django alone holds it, and drops it with its savepoint.
-        self._marker = ref(marker)
-
-    def holds(self) -> bool:
-        """Say whether it is committed, or may be still."""
-        if self._committed:
-            return True
-        return self._marker() is not None and not self._connection.needs_rollback
-
-    def outlasts(self, other: _Moment) -> bool:
-        """Say whether it holds for as long as a later one does, at least."""
-        return bool(self._committed) or self._savepoints <= other._savepoints
-
-
-class _Marker:
-    """A hook of a transaction that shows whether it was committed, or may be still."""
-
-    __slots__ = ("__weakref__", "committed")
-
-    def __init__(self, committed: list[bool]) -> None:
-        self.committed = committed
-
-    def __call__(self) -> None:
-        self.committed.append(True)
-
-
-def _key(instance: Any) -> Any:
-    if not isinstance(instance, models.Model):
-        return id(instance)
-    return instance._meta.concrete_model, instance.pk, _alias(instance)
-
-
-def _alias(instance: Any) -> str:
-    """Return the database that an object is written to."""
-    if not isinstance(instance, models.Model):
-        return DEFAULT_DB_ALIAS
-    return router.db_for_write(type(instance), instance=instance)

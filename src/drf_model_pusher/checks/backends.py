@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from rest_framework.serializers import BaseSerializer
 
-from drf_model_pusher.checks.classes import full_name, is_subclass
+from drf_model_pusher.checks.classes import dotted_name, is_subclass
 from drf_model_pusher.providers import BaseProvider
 from drf_model_pusher.registry import registry
 
@@ -17,7 +17,7 @@ def check_backends(**kwargs: Any) -> list[CheckMessage]:
     """Check what backends declare, each attribute by itself."""
     return [
         Error(
-            f"{full_name(backend)}: `{name}` is {getattr(backend, name)!r:.100}.",
+            f"{dotted_name(backend)}: `{name}` is {getattr(backend, name)!r:.100}.",
             hint=f"`{name}` is {wanted}.",
             obj=backend,
             id="drf_model_pusher.E024",

@@ -19,7 +19,7 @@ from drf_model_pusher.authorization.view_rules import view_rule_of
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.checks.backends import is_sound
-from drf_model_pusher.checks.classes import full_name
+from drf_model_pusher.checks.classes import dotted_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, SettingError
 from drf_model_pusher.lookups import is_unique
@@ -67,7 +67,7 @@ def check_channels(**kwargs: Any) -> list[CheckMessage]:
 
 def _invalid_template(backend: ChannelRules, error: DeclarationError) -> CheckMessage:
     return Error(
-        f"{full_name(backend)}: {error}",
+        f"{dotted_name(backend)}: {error}",
         hint='A template is a text such as "orders.{pk}" or "customers.{customer__slug}.orders".',
         obj=type(backend),
         id="drf_model_pusher.E010",
@@ -81,7 +81,7 @@ def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
         except FieldDoesNotExist:
             if not hasattr(backend.model, path.split("__")[0]):
                 yield Error(
-                    f"{full_name(backend)}: the channel {template.text!r} has the field "
+                    f"{dotted_name(backend)}: the channel {template.text!r} has the field "
                     f"{path!r}, which {backend.model.__name__} has not.",
                     hint="Write the name of a field, or several joined by two underscores.",
                     obj=type(backend),
@@ -91,7 +91,7 @@ def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
         if may_be_null or not _fits(field):
             why = "may have no value" if may_be_null else "may have values that no name can hold"
             yield CheckWarning(
-                f"{full_name(backend)}: the channel {template.text!r} has the field "
+                f"{dotted_name(backend)}: the channel {template.text!r} has the field "
                 f"{path!r}, which {why}; to push such an object will be an error.",
                 hint="Use a field of numbers, UUIDs, slugs or dates that is never null, or write "
                 "a `get_channels()`, which may leave a channel out.",
@@ -141,7 +141,7 @@ def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMes
         problem, hint = str(error), "A rule can only ask about fields of the database."
     if problem:
         yield Error(
-            f"{full_name(backend)}: nobody may subscribe to {template.text!r}: {problem}.",
+            f"{dotted_name(backend)}: nobody may subscribe to {template.text!r}: {problem}.",
             hint=hint,
             obj=type(backend),
             id="drf_model_pusher.E013",
@@ -164,7 +164,7 @@ def _weaker(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
     if rule.pin is None and unique and by_object:
         names = ", ".join(getattr(each, "__qualname__", repr(each)) for each in by_object)
         yield CheckWarning(
-            f"{full_name(backend)}: {template.text!r} is about one object, but {rule.name} would "
+            f"{dotted_name(backend)}: {template.text!r} is about one object, but {rule.name} would "
             f"take {rule.view_class.lookup_field!r} for that: its list decides, which does not ask "
             f"{names} about objects.",
             hint="Put {pk} or the view's `lookup_field` into the template.",
@@ -179,7 +179,7 @@ def _no_rule(backend: ChannelRules) -> Iterator[CheckMessage]:
     )
     if needs_rule and not any(_declared(backend)) and _is_routed():
         yield CheckWarning(
-            f"{full_name(backend)} has no rule, so that nobody may subscribe to its channels.",
+            f"{dotted_name(backend)} has no rule, so that nobody may subscribe to its channels.",
             hint="Give it a `view_class`, whose GET decides, `permission_classes` or a "
             "`has_channel_permission()`.",
             obj=type(backend),
@@ -196,7 +196,7 @@ def _no_master_key(backend: ChannelRules) -> Iterator[CheckMessage]:
         return  # the check of the settings says so
     if missing and not app_settings.DRF_MODEL_PUSHER_DISABLED:
         yield Error(
-            f"{full_name(backend)} needs the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64.",
+            f"{dotted_name(backend)} needs the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64.",
             hint="Set it to what `openssl rand -base64 32` prints.",
             obj=type(backend),
             id="drf_model_pusher.E014",
@@ -214,7 +214,7 @@ def _conflicts(backends: list[Any]) -> Iterator[CheckMessage]:
     for (one, mine), (other, theirs) in combinations(claims, 2):
         if mine.overlaps(theirs) and _rule(one, mine) != _rule(other, theirs):
             yield Error(
-                f"{full_name(one)} with {mine.text!r} and {full_name(other)} with "
+                f"{dotted_name(one)} with {mine.text!r} and {dotted_name(other)} with "
                 f"{theirs.text!r} claim the same channels by different rules.",
                 hint="Give the templates beginnings of their own, or the backends the same rule: "
                 "a channel that they share is granted by all of them or by none.",
@@ -239,12 +239,11 @@ def _rule(backend: ChannelRules, template: ChannelTemplate) -> object:
 
 def _declared(backend: ChannelRules) -> tuple[Any, Any, Any]:
     """Return the three kinds of rules, each falsy where there is none."""
-    method = type(backend).has_channel_permission
     return (
         backend.view_class,
         # An empty list is a rule as well: it lets everybody in.
         backend.permission_classes is not None and ("all", *backend.permission_classes),
-        method is not ChannelRules.has_channel_permission and method,
+        backend.permits_by_itself() and type(backend).has_channel_permission,
     )
 
 

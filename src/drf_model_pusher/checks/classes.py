@@ -10,7 +10,7 @@ def is_subclass(found: Any, base: type[Any]) -> bool:
     return isinstance(found, type) and issubclass(found, base)
 
 
-def full_name(found: object) -> str:
+def dotted_name(found: object) -> str:
     """Return by what name a message tells of a class, or of what is an object of it."""
     kind = found if isinstance(found, type) else type(found)
     return f"{kind.__module__}.{kind.__qualname__}"

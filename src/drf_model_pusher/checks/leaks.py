@@ -15,7 +15,7 @@ from rest_framework.utils.model_meta import get_field_info
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.checks.backends import is_sound
-from drf_model_pusher.checks.classes import full_name
+from drf_model_pusher.checks.classes import dotted_name
 from drf_model_pusher.lookups import same, view_model
 from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import RoutedView, is_of_drf, routed_views
@@ -57,7 +57,7 @@ def _leaks(backend: type[PusherBackend], views: Iterable[RoutedView]) -> Iterato
     else:
         what = f"everybody hears {', '.join(sorted(names))}, which {name} does not show"
     yield CheckWarning(
-        f"{full_name(backend)} pushes to public channels: {what}.",
+        f"{dotted_name(backend)} pushes to public channels: {what}.",
         hint="Make it a PrivatePusherBackend with this view as `view_class`, or give it a "
         "`serializer_class` of what everybody may know.",
         obj=backend,

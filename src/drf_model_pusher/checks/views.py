@@ -12,7 +12,7 @@ from django.core.checks import Warning as CheckWarning
 
 from drf_model_pusher.async_views import AsyncPusherViewMixin
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.checks.classes import full_name
+from drf_model_pusher.checks.classes import dotted_name
 from drf_model_pusher.lookups import view_model
 from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import RoutedView, is_of_drf, routed_views
@@ -64,7 +64,7 @@ def _order_of_bases(view: RoutedView) -> Iterator[CheckMessage]:
     if before:
         name = view.view_class.__name__
         yield Error(
-            f"{full_name(view.view_class)} pushes nothing: ModelPusherViewMixin stands "
+            f"{dotted_name(view.view_class)} pushes nothing: ModelPusherViewMixin stands "
             f"behind {before[0]}.",
             hint=f"Let it stand first: `class {name}(ModelPusherViewMixin, …)`.",
             obj=view.view_class,
@@ -82,7 +82,7 @@ def _own_hooks(view: RoutedView) -> Iterator[CheckMessage]:
                 is_async = hook.startswith("perform_a")
                 wait, push = ("await ", "apush_change") if is_async else ("", "push_change")
                 yield CheckWarning(
-                    f"{full_name(base)}.{hook}() saves without the mixin, so "
+                    f"{dotted_name(base)}.{hook}() saves without the mixin, so "
                     "that nothing is pushed.",
                     hint=f"Call `{wait}super().{hook}(…)`, which saves and pushes; where it has to "
                     f"save by itself, let it call `{wait}self.{push}(…)` too.",
@@ -107,7 +107,7 @@ def _channels(view: RoutedView) -> Iterator[CheckMessage]:
             PusherBackend.push_change,
         ):
             yield Error(
-                f"{full_name(view.view_class)} and {backend.__qualname__} name no channels: each "
+                f"{dotted_name(view.view_class)} and {backend.__qualname__} name no channels: each "
                 "write will be an error.",
                 hint='Give the backend `channels`, such as ["orders.{pk}"], or the view a '
                 "`get_pusher_channels()`.",
@@ -125,7 +125,7 @@ def _backends(view: RoutedView) -> Iterator[CheckMessage]:
         return
     if not any(_names_in(member) & _PUSHES for member in _own_members(view_class)):
         yield CheckWarning(
-            f"{full_name(view.view_class)} pushes nothing: {model.__name__} has no backend.",
+            f"{dotted_name(view.view_class)} pushes nothing: {model.__name__} has no backend.",
             hint="Declare one in the `pusher_backends.py` of an installed app, with a "
             f"`serializer_class` of {model.__name__}.",
             obj=view_class,

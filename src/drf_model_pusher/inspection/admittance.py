@@ -67,7 +67,7 @@ def _rules(backend: ChannelRules) -> list[str]:
         # Combined permissions have no name of their own.
         names = [getattr(each, "__qualname__", repr(each)) for each in backend.permission_classes]
         rules.append(f"permission_classes ({', '.join(names) or 'none: everybody'})")
-    if type(backend).has_channel_permission is not ChannelRules.has_channel_permission:
+    if backend.permits_by_itself():
         rules.append("has_channel_permission()")
     return rules
 

@@ -13,6 +13,7 @@ from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent, wire_size
+from drf_model_pusher.lookups import same
 from drf_model_pusher.occupancy import audience
 from drf_model_pusher.packing import Call, pack
 from drf_model_pusher.providers import PusherProvider, get_provider
@@ -94,8 +95,7 @@ def _views(model: type[Model], event: str) -> Iterator[tuple[str, Any]]:
         shown: Any = None
         with suppress(Exception):  # a view may need a request to tell
             shown = view.get_pusher_model()
-        concrete = getattr(getattr(shown, "_meta", None), "concrete_model", None)
-        if concrete is model._meta.concrete_model and view_class not in seen:
+        if shown is not None and same(shown, model) and view_class not in seen:
             seen.add(view_class)
             yield path, view
 

@@ -10,7 +10,7 @@ from rest_framework.relations import Hyperlink
 from rest_framework.settings import api_settings
 
 from drf_model_pusher.channel_templates import value_of
-from drf_model_pusher.lookups import primary_key
+from drf_model_pusher.rendering.keys import primary_key
 
 
 def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]:
