@@ -100,10 +100,11 @@ def _trips(findings: Findings, kind: str) -> None:
         import redis
 
         connection = redis.connection.AbstractConnection
-        counted, names, wanted = connection, ["send_command"], ["MGET"]
+        counted, names, wanted = connection, ["send_packed_command"], ["MGET"]
     originals = {name: getattr(counted, name) for name in names}
     with _settings(optimised=True):
         synchronize()
+        push(order)  # whoever reads first connects
         for name, original in originals.items():
             setattr(counted, name, _counted(made, name, original))
         try:
@@ -249,7 +250,8 @@ def _has_redis() -> bool:
 
 def _counted(made: list[str], name: str, original: Any) -> Any:
     def operation(*args: Any, **kwargs: Any) -> Any:
-        made.append(args[1] if name == "send_command" else name)
+        packed = name == "send_packed_command"
+        made.append(b"".join(args[1]).split(b"\r\n")[2].decode() if packed else name)
         return original(*args, **kwargs)
 
     return operation

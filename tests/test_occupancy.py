@@ -1,6 +1,8 @@
 import logging
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.cache import cache, caches
@@ -62,11 +64,12 @@ def trips(monkeypatch):
     if not issubclass(backend, LocMemCache):
         import redis
 
-        backend, names = redis.connection.AbstractConnection, ["send_command"]
+        backend, names = redis.connection.AbstractConnection, ["send_packed_command"]
 
     def counted(name, original):
         def operation(self, *args, **kwargs):
-            made.append(args[0] if name == "send_command" else name)
+            packed = name == "send_packed_command"
+            made.append(b"".join(args[0]).split(b"\r\n")[2].decode() if packed else name)
             return original(self, *args, **kwargs)
 
         return operation
@@ -74,6 +77,10 @@ def trips(monkeypatch):
     for name in names:
         monkeypatch.setattr(backend, name, counted(name, getattr(backend, name)))
     return made
+
+
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -240,6 +247,7 @@ class TestPushing:
 class TestLooking:
     def test_one_read_however_many_channels(self, api, trips):
         synchronize()
+        audience(["lines.0"])  # whoever reads first connects
         trips.clear()
         audience([f"lines.{number}" for number in range(500)])
         assert trips in (["get_many"], ["MGET"])
@@ -260,11 +268,48 @@ class TestLooking:
         if "redis" not in request.node.callspec.id:
             pytest.skip("about Redis")
         record({"a": True, "b": False}, now_ms())
-        client = caches["default"]._cache.get_client()
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+        (connection,) = cache_reads._readers[caches["default"]]._idle
+        connection.send_command("CLIENT", "ID")
         import redis
 
-        redis.Redis.from_url(REDIS).client_kill_filter(_id=client.client_id())
+        redis.Redis.from_url(REDIS).client_kill_filter(_id=connection.read_response())
         assert audience(["a", "b"]) == Audience(channels=("a",))
+
+    def test_a_forked_child_asks_over_a_connection_of_its_own(self, api, request):
+        if "redis" not in request.node.callspec.id:
+            pytest.skip("about Redis")
+        record({"a": True, "b": False}, now_ms())
+        audience(["a", "b"])
+        (connection,) = cache_reads._readers[caches["default"]]._idle
+        child = os.fork()
+        if not child:
+            right = audience(["a", "b"]) == Audience(channels=("a",))
+            (own,) = cache_reads._readers[caches["default"]]._idle
+            os._exit(0 if right and own is not connection else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+        assert cache_reads._readers[caches["default"]]._idle == [connection]
+
+    def test_an_answer_that_is_not_awaited_is_read_by_nobody_else(self, api, monkeypatch, request):
+        if "redis" not in request.node.callspec.id:
+            pytest.skip("about Redis")
+        record({"a": True, "b": False}, now_ms())
+        audience(["a", "b"])
+        (connection,) = cache_reads._readers[caches["default"]]._idle
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "read_response", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                audience(["b"])
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+
+    def test_threads_that_share_a_cache_share_no_connection(self, api):
+        record({"a": True, "b": False}, now_ms())
+        shared = caches["default"]
+        with ThreadPoolExecutor(8) as pool:
+            keys = [occupancy_state.STATE + name for name in "ab"]
+            found = list(pool.map(lambda _: cache_reads.read_many(shared, keys), range(400)))
+        assert found == [dict(zip(keys, (True, False), strict=True))] * 400
 
     def test_the_state_has_the_key_of_0_2_0(self, api):
         hear(event("channel_occupied", "a"), event("channel_vacated", "b"))

@@ -1,34 +1,82 @@
-"""Reading several entries of Django's cache for little more than the round trip costs."""
+"""Reading several entries of Django's cache for little more than the round trip costs.
+
+Django's own Redis backend makes a client of redis-py for each operation, and its pool looks at a
+connection before it lends it: each takes longer than Redis does to answer.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.core.cache import BaseCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
-# By cache, of which each thread has its own; Django keeps the pool, which knows of forks.
-_pools: MutableMapping[BaseCache, tuple[Any, Callable[[bytes], Any]]] = WeakKeyDictionary()
-
 
 def read_many(cache: BaseCache, keys: Sequence[str]) -> dict[str, Any]:
-    """Return what ``get_many()`` would, of keys that need no validation.
-
-    Django's own Redis backend makes a client of redis-py for each operation, which takes longer
-    than Redis does to answer. Here its connections are asked without one.
-    """
-    if type(cache) is not RedisCache or (direct := _direct(cache)) is None:
+    """Return what ``get_many()`` would, of keys that need no validation."""
+    if type(cache) is not RedisCache or (reader := _reader(cache)) is None:
         return cache.get_many(keys)
-    pool, loads = direct
-    found = _mget(pool, [cache.make_key(key) for key in keys])
+    found = reader.mget([cache.make_key(key) for key in keys])
+    loads = reader.loads
     return {key: loads(value) for key, value in zip(keys, found, strict=True) if value is not None}
 
 
-def _direct(cache: BaseCache) -> tuple[Any, Callable[[bytes], Any]] | None:
-    """Return the connections of a cache and what reads its values, where both are known."""
-    if (pool := _pools.get(cache)) is None:
+class _Reader:
+    """Asks a Redis server over connections of its own, made as its pool makes them."""
+
+    def __init__(self, pool: Any, loads: Callable[[bytes], Any]) -> None:
+        # It reaches the server as all of redis-py does; what is imported here is not ours to need.
+        from redis.exceptions import ConnectionError as Lost
+
+        # They are a few, over and over, and Django unpickles what is no integer by failing first.
+        self.loads = lru_cache(maxsize=100)(loads)
+        self._lost = Lost
+        self._make = partial(pool.connection_class, **pool.connection_kwargs)
+        # As many as threads have read at a time; most caches belong to one thread.
+        self._idle: list[Any] = []
+
+    def mget(self, keys: Sequence[str]) -> Sequence[Any]:
+        """Return the bytes of entries, None for each that there is not."""
+        words = [b"MGET", *(key.encode() for key in keys)]
+        # https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server
+        command = b"*%d\r\n" % len(words)
+        command += b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+        if (connection := self._take()) is not None:
+            with suppress(self._lost):  # the server has closed it since, or has been restarted
+                return self._ask(connection, command)
+        return self._ask(self._make(), command)
+
+    def _take(self) -> Any:
+        with suppress(IndexError):
+            # What a forked child finds here is its parent's.
+            while (connection := self._idle.pop()).pid != os.getpid():
+                pass
+            return connection
+        return None
+
+    def _ask(self, connection: Any, command: bytes) -> Sequence[Any]:
+        try:
+            connection.send_packed_command([command], check_health=False)
+            found: Sequence[Any] = connection.read_response()
+        except BaseException:
+            connection.disconnect()  # the rest of an answer is nobody's
+            raise
+        self._idle.append(connection)
+        return found
+
+
+# By cache, of which each thread has its own.
+_readers: MutableMapping[BaseCache, _Reader] = WeakKeyDictionary()
+
+
+def _reader(cache: BaseCache) -> _Reader | None:
+    """Return what reads from the server of a cache, where that is known."""
+    if (reader := _readers.get(cache)) is None:
         backend = getattr(cache, "_cache", None)
         # Of several servers, or of a class of the project's, the backend itself chooses for each
         # read. None of this is public: where Django has changed it, all is left to Django.
@@ -37,17 +85,5 @@ def _direct(cache: BaseCache) -> tuple[Any, Callable[[bytes], Any]] | None:
         loads = getattr(getattr(backend, "_serializer", None), "loads", None)
         if loads is None:
             return None
-        pool = _pools[cache] = backend.get_client().connection_pool, loads
-    return pool
-
-
-def _mget(pool: Any, keys: list[str]) -> Any:
-    connection = pool.get_connection()
-    try:
-        connection.send_command("MGET", *keys)
-        return connection.read_response()
-    except BaseException:
-        connection.disconnect()  # the rest of an answer is nobody's
-        raise
-    finally:
-        pool.release(connection)
+        reader = _readers[cache] = _Reader(backend.get_client().connection_pool, loads)
+    return reader
