@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TypeAlias
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS
@@ -11,6 +13,9 @@ from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
+
+_Write: TypeAlias = Callable[[Sequence[PusherEvent], str], None]
+_Wake: TypeAlias = Callable[[Sequence[str]], None]
 
 
 class OutboxDelivery(BaseDelivery):
@@ -45,6 +50,14 @@ class OutboxDelivery(BaseDelivery):
         return True
 
     def _write(self, events: Sequence[PusherEvent], using: str) -> None:
+        write, wake = self._table
+        write(events, using)
+        # Once a transaction, however often something is pushed in it.
+        after_commit(wake, [using], using=using)
+
+    @cached_property
+    def _table(self) -> tuple[_Write, _Wake]:
+        """What writes events, and what tells relays of it: both need the app's models."""
         if not apps.is_installed("drf_model_pusher.outbox"):
             raise SettingError(
                 "OutboxDelivery has no table.",
@@ -53,6 +66,4 @@ class OutboxDelivery(BaseDelivery):
         from drf_model_pusher.outbox.waking import wake
         from drf_model_pusher.outbox.writing import write
 
-        write(events, using)
-        # Once a transaction, however often something is pushed in it.
-        after_commit(wake, [using], using=using)
+        return write, wake

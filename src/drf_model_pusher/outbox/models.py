@@ -31,15 +31,15 @@ class OutboxEvent(models.Model):
     id = models.BigAutoField(primary_key=True)
     partition = models.PositiveSmallIntegerField()
     """A number below ``PARTITIONS``, the same for all events of one object."""
-    state = models.PositiveSmallIntegerField(choices=State.choices, default=State.WAITING)
+    state = models.PositiveSmallIntegerField(choices=State.choices, db_default=State.WAITING)
     due = models.DateTimeField(null=True, editable=False)
     """When a postponed event is tried again, or a sent one deleted."""
     created = models.DateTimeField()
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(db_default=0)
     """How often it was tried in vain."""
-    refusals = models.PositiveIntegerField(default=0)
+    refusals = models.PositiveIntegerField(db_default=0)
     """How many of those were its own fault; so many make it dead."""
-    error = models.CharField(max_length=200, default="", blank=True)
+    error = models.CharField(max_length=200, db_default="", blank=True)
     """Why the last try failed; never with the payload."""
 
     subject = models.TextField(null=True)  # noqa: DJ001 - None is an event about no object
@@ -50,9 +50,9 @@ class OutboxEvent(models.Model):
     socket_id = models.CharField(max_length=70, null=True)  # noqa: DJ001 - None is nobody
     change = models.CharField(max_length=10, null=True)  # noqa: DJ001 - None is a verb of one's own
     conflation_key = models.TextField(null=True)  # noqa: DJ001 - None is never conflated
-    provider = models.CharField(max_length=255, default="", blank=True)
+    provider = models.CharField(max_length=255, db_default="", blank=True)
     """Module and class with a colon between them; empty for the provider of the settings."""
-    unsure = models.BooleanField(default=False)
+    unsure = models.BooleanField(db_default=False)
 
     class Meta:
         verbose_name = "event"

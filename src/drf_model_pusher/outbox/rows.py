@@ -24,10 +24,10 @@ COLUMNS = (
 
 
 #: The columns that ``written`` fills, in its order.
-WRITTEN = (
-    *("partition", "subject", "channels", "name", "data"),
-    *("socket_id", "change", "conflation_key", "provider", "unsure"),
-)
+WRITTEN = ("partition", "subject", "channels", "name", "data", "change")
+
+#: Those that most events leave as the table has them, and ``seldom_written`` fills.
+SELDOM_WRITTEN = ("socket_id", "conflation_key", "provider", "unsure")
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -53,8 +53,14 @@ def written(event: PusherEvent) -> tuple[object, ...]:
         _as_json(event.channels),
         event.name,
         event.data,
-        event.socket_id,
         event.change,
+    )
+
+
+def seldom_written(event: PusherEvent) -> tuple[object, ...]:
+    """Return the values of ``SELDOM_WRITTEN`` for an event."""
+    return (
+        event.socket_id,
         event.conflation_key,
         _path(event.provider) if event.provider else "",
         event.unsure,

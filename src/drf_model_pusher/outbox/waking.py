@@ -6,6 +6,7 @@ It is a convenience: a relay looks for itself as well, so nothing depends on a n
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import socket
 import time
@@ -46,7 +47,7 @@ def wake(using: Sequence[str]) -> None:
 
 def _notify(alias: str) -> None:
     now = time.monotonic()
-    if now > _notified.get(alias, 0.0) + _QUIET:
+    if now > _notified.get(alias, -math.inf) + _QUIET:
         _notified[alias] = now
         # After the commit and not in it: there it would let commits wait for each other.
         with connections[alias].cursor() as cursor:

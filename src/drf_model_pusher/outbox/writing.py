@@ -15,16 +15,18 @@ from django.utils import timezone
 
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.outbox.models import OutboxEvent
-from drf_model_pusher.outbox.rows import WRITTEN, written
+from drf_model_pusher.outbox.rows import SELDOM_WRITTEN, WRITTEN, seldom_written, written
 
-# What an event does not say, in SQL; ``due`` has no value yet.
-_AT_FIRST = {"state": "0", "attempts": "0", "refusals": "0", "error": "''"}
+# What says when a row was written; where it stands here, it is the database.
+_NOW = {"postgresql": "STATEMENT_TIMESTAMP()"}
 
-_FILLED = ("created", *WRITTEN)
-_FIELDS = [OutboxEvent._meta.get_field(name) for name in _FILLED]
+_COLUMNS = ("created", *WRITTEN, *SELDOM_WRITTEN)
+_FIELDS = [OutboxEvent._meta.get_field(name) for name in _COLUMNS]
+_AS_THE_TABLE_HAS_THEM = (None, None, "", False)
 
-# For each kind of database the statement up to its rows, and a row of it.
-_statements: dict[str, tuple[str, str]] = {}
+# By the kind of database, and whether all columns are filled: the statement up to its rows, and a
+# row of it.
+_statements: dict[tuple[str, bool], tuple[str, str]] = {}
 
 
 def write(events: Sequence[PusherEvent], using: str) -> None:
@@ -36,29 +38,34 @@ def write(events: Sequence[PusherEvent], using: str) -> None:
     if not events:
         return
     connection = connections[using]
-    created = connection.ops.adapt_datetimefield_value(timezone.now())
-    rows = [(created, *written(event)) for event in events]
+    rows = [written(event) for event in events]
+    seldom = [seldom_written(event) for event in events]
+    if whole := any(values != _AS_THE_TABLE_HAS_THEM for values in seldom):
+        rows = [row + values for row, values in zip(rows, seldom, strict=True)]
+    if connection.vendor not in _NOW:
+        created = connection.ops.adapt_datetimefield_value(timezone.now())
+        rows = [(created, *row) for row in rows]
     # SQLite takes no more than so many parameters.
     size = connection.ops.bulk_batch_size(_FIELDS, rows) if len(rows) > 1 else 1
     if size >= len(rows):
         with transaction.mark_for_rollback_on_error(using=using):
-            _insert(connection, rows)
+            _insert(connection, rows, whole=whole)
         return
     with transaction.atomic(using=using, savepoint=False):
         for start in range(0, len(rows), size):
-            _insert(connection, rows[start : start + size])
+            _insert(connection, rows[start : start + size], whole=whole)
 
 
-def _insert(connection: Any, rows: Sequence[tuple[object, ...]]) -> None:
-    head, row = _statements.get(connection.vendor) or _statement(connection)
+def _insert(connection: Any, rows: Sequence[tuple[object, ...]], *, whole: bool) -> None:
+    head, row = _statements.get((connection.vendor, whole)) or _statement(connection, whole)
     with connection.cursor() as cursor:
         cursor.execute(head + ", ".join([row] * len(rows)), list(chain.from_iterable(rows)))
 
 
-def _statement(connection: Any) -> tuple[str, str]:
+def _statement(connection: Any, whole: bool) -> tuple[str, str]:
     quote = connection.ops.quote_name
-    table = quote(OutboxEvent._meta.db_table)
-    columns = ", ".join(map(quote, [*_FILLED, *_AT_FIRST]))
+    names = _COLUMNS if whole else _COLUMNS[: -len(SELDOM_WRITTEN)]
+    table, columns = quote(OutboxEvent._meta.db_table), ", ".join(map(quote, names))
     head = f"INSERT INTO {table} ({columns}) VALUES "  # noqa: S608 - names of our own
-    row = f"({', '.join([*['%s'] * len(_FILLED), *_AT_FIRST.values()])})"
-    return _statements.setdefault(connection.vendor, (head, row))
+    row = f"({', '.join([_NOW.get(connection.vendor, '%s'), *['%s'] * (len(names) - 1)])})"
+    return _statements.setdefault((connection.vendor, whole), (head, row))
