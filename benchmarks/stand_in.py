@@ -67,25 +67,42 @@ class StandIn:
 
 @dataclass
 class Counts:
-    """What came since the last reset."""
+    """What came since the last reset.
+
+    Bodies are decoded when somebody asks: until then the processor is the sender's.
+    """
 
     calls: int = 0
     bytes: int = 0
-    items: int = 0
-    answered: int = 0
     misplaced: int = 0
     questions: int = 0
     first: float = 0
     last: float = 0
     connections: set[int] = field(default_factory=set)
+    bodies: list[bytes] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    """How many each call had, of those that are decoded."""
+    answered: list[int] = field(default_factory=list)
+    """The calls, by their place."""
     positions: dict[str, int] = field(default_factory=dict)
 
-    def add(self, arrived: float, size: int, items: list[dict[str, Any]]) -> None:
-        self.calls += 1
+    def add(self, arrived: float, size: int, body: bytes) -> int:
+        """Take a call; return its place."""
         self.bytes += size
-        self.items += len(items)
         self.first = self.first or arrived
         self.last = arrived
+        self.bodies.append(body)
+        self.calls += 1
+        return self.calls - 1
+
+    def answered_items(self) -> int:
+        for body in self.bodies[len(self.items) :]:
+            self._decode(json.loads(body))
+        return sum(self.items[place] for place in self.answered)
+
+    def _decode(self, payload: dict[str, Any]) -> None:
+        items = payload.get("batch") or [payload]
+        self.items.append(len(items))
         for item in items:
             position = json.loads(item["data"])["position"]
             for channel in item.get("channels") or [item["channel"]]:
@@ -93,8 +110,18 @@ class Counts:
                 self.positions[channel] = position
 
     def as_json(self) -> bytes:
-        shown = {**vars(self), "connections": len(self.connections)}
-        del shown["positions"]
+        answered = self.answered_items()
+        shown = {
+            "calls": self.calls,
+            "bytes": self.bytes,
+            "items": sum(self.items),
+            "answered": answered,
+            "misplaced": self.misplaced,
+            "questions": self.questions,
+            "first": self.first,
+            "last": self.last,
+            "connections": len(self.connections),
+        }
         return json.dumps(shown).encode()
 
 
@@ -125,7 +152,7 @@ class Server:
         """Answer those who wait for what has been answered by now."""
         for waiter in list(self.waiting):
             items, connection = waiter
-            if self.counts.answered >= items:
+            if self.counts.answered_items() >= items:
                 self.waiting.remove(waiter)
                 connection.reply(self.counts.as_json())
 
@@ -135,16 +162,14 @@ class Server:
             counts.questions += 1
             self.loop.call_at(arrived + self.delay, connection.reply, self.channels)
             return
-        payload = json.loads(body)
-        items = payload.get("batch") or [payload]
         counts.connections.add(id(connection))
-        counts.add(arrived, size, items)
+        place = counts.add(arrived, size, body)
         if self.delay >= 0:
-            self.loop.call_at(arrived + self.delay, self.answer, connection, counts, len(items))
+            self.loop.call_at(arrived + self.delay, self.answer, connection, counts, place)
 
-    def answer(self, connection: Connection, counts: Counts, items: int) -> None:
+    def answer(self, connection: Connection, counts: Counts, place: int) -> None:
         connection.reply(b"{}")
-        counts.answered += items
+        counts.answered.append(place)
         self.tell()
 
 
