@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django import VERSION
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import import_string
 from hypothesis import settings as hypothesis_settings
 
@@ -17,6 +18,13 @@ from tests.pusher_api import PusherApi
 hypothesis_settings.register_profile("default", deadline=None)
 hypothesis_settings.register_profile("thorough", deadline=None, max_examples=10_000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings) -> None:
+    """Who asks for permissions makes them: else all are made anew after each flush."""
+    name = "django.contrib.auth.management.create_permissions"
+    assert post_migrate.disconnect(dispatch_uid=name)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
@@ -39,6 +41,8 @@ def staff(settings, db, client):
             },
         }
     ]
+
+    create_permissions(apps.get_app_config("drf_model_pusher_outbox"), verbosity=0)
 
     def login(*permissions):
         user = User.objects.create_user("ada", is_staff=True)
