@@ -22,8 +22,11 @@ State = OutboxEvent.State
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory, django_db_blocker) -> Iterator[dict[str, str]]:
-    """Databases by their kind, made when they are asked for first."""
+def databases(tmp_path_factory, django_db_setup, django_db_blocker) -> Iterator[dict[str, str]]:
+    """Databases by their kind, made when they are asked for first.
+
+    Made later, pytest-django's would be made of these as well.
+    """
     with django_db_blocker.unblock(), ExitStack() as stack:
 
         class Databases(dict):
