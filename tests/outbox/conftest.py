@@ -46,9 +46,21 @@ def alias(request, databases, django_db_blocker) -> Iterator[str]:
 
 
 @pytest.fixture
+def sqlite(databases, django_db_blocker) -> Iterator[str]:
+    with django_db_blocker.unblock():
+        yield from emptied(databases["sqlite"])
+
+
+@pytest.fixture
 def postgresql(databases, django_db_blocker) -> Iterator[str]:
     with django_db_blocker.unblock():
         yield from emptied(databases["postgresql"])
+
+
+@pytest.fixture
+def mariadb(databases, django_db_blocker) -> Iterator[str]:
+    with django_db_blocker.unblock():
+        yield from emptied(databases["mariadb"])
 
 
 def emptied(alias: str) -> Iterator[str]:

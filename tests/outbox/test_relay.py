@@ -1,4 +1,5 @@
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connections
@@ -269,6 +270,21 @@ class TestLeases:
     def test_a_worker_that_may_rest_for_an_hour_renews_its_lease_all_the_same(self, outbox):
         outbox.relay.round()
         assert 5 < outbox.relay.seconds_to_rest(3600) < 20
+
+    @pytest.mark.parametrize(("before", "after"), [("+1:00", "+2:00"), ("+2:00", "+1:00")])
+    def test_summer_time_neither_ends_a_lease_nor_prolongs_it(self, mariadb, before, after):
+        """By default MySQL's time is that of the place where the server is."""
+        workers = OutboxWorker.objects.using(mariadb)
+        with connections[mariadb].cursor() as cursor:
+            cursor.execute(f"SET time_zone = '{before}'")
+            Relay(mariadb).lease.keep()
+            cursor.execute(f"SET time_zone = '{after}'")
+        Relay(mariadb).lease.keep()
+        assert workers.count() == 2
+        workers.update(expires=F("expires") - timedelta(seconds=31))  # a lease and a second
+        Relay(mariadb).lease.keep()
+        assert workers.count() == 1
+        connections[mariadb].close()
 
     @pytest.mark.parametrize("seconds", [1, 100])
     def test_a_lease_covers_what_is_shorter_than_it(self, outbox, seconds):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, Sum
-from django.db.models.functions import Now
 from django.utils import timezone
 
+from drf_model_pusher.outbox.clock import Now
 from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
 
 State = OutboxEvent.State
@@ -65,13 +65,14 @@ def measure(using: str = DEFAULT_DB_ALIAS) -> Health:
     counts = dict(events.exclude(state=State.SENT).values_list("state").annotate(Count("id")))
     left = events.filter(state__in=[State.WAITING, State.POSTPONED])
     created = left.order_by("id").values_list("created", flat=True).first()
+    age = (timezone.now() - created).total_seconds() if created else 0.0
     workers = OutboxWorker.objects.using(using).filter(expires__gt=Now())
     sums = workers.aggregate(count=Count("id"), sent=Sum("sent_per_minute"))
     return Health(
         waiting=counts.get(State.WAITING, 0),
         postponed=counts.get(State.POSTPONED, 0),
         dead=counts.get(State.DEAD, 0),
-        oldest_seconds=(timezone.now() - created).total_seconds() if created else 0.0,
+        oldest_seconds=max(0.0, age),  # whoever wrote it may have had a clock that is ahead
         sent_per_minute=sums["sent"] or 0,
         workers=sums["count"],
     )

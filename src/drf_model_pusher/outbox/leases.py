@@ -18,9 +18,9 @@ from django.db import connections, transaction
 from django.db.models import ExpressionWrapper, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.fields import DateTimeField
-from django.db.models.functions import Now
 
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.outbox.clock import Now
 from drf_model_pusher.outbox.models import PARTITIONS, OutboxPartition, OutboxWorker
 
 #: Seconds from one look at the others to the next.
