@@ -1,3 +1,5 @@
+import json
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -16,7 +18,7 @@ from drf_model_pusher.outbox.models import PARTITIONS, OutboxEvent
 from drf_model_pusher.outbox.rows import COLUMNS, SELDOM_WRITTEN, claimed, partition, seldom_written
 from drf_model_pusher.providers import ConsoleProvider
 from drf_model_pusher.views import ModelPusherViewMixin
-from tests.outbox.conftest import event
+from tests.outbox.conftest import Outbox, event
 from tests.shop.models import Order
 from tests.shop.serializers import OrderSerializer
 from tests.views import call
@@ -42,9 +44,20 @@ class TestOutboxDelivery:
         inserts = [query for query in queries if "INSERT" in query["sql"]]
         assert (len(inserts), len(outbox.names)) == (1, 50)
 
-    def test_more_than_a_statement_takes_are_written_all_the_same(self, outbox):
-        outbox.put(*[f"e{n}" for n in range(4_000)])
-        assert outbox.names == [f"e{n}" for n in range(4_000)]
+    def test_more_than_a_statement_takes_are_written_all_the_same(self, sqlite):
+        connections[sqlite].ensure_connection()
+        raw = connections[sqlite].connection
+        if hasattr(raw, "setlimit"):  # else Django takes no more for granted than this anyway
+            raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        outbox = Outbox(sqlite)
+        outbox.put(*[f"e{n}" for n in range(1_000)])
+        assert outbox.names == [f"e{n}" for n in range(1_000)]
+        connections[sqlite].close()
+
+    def test_more_than_mysql_takes_in_a_packet_is_written_all_the_same(self, mariadb):
+        outbox = Outbox(mariadb)
+        outbox.put(*[f"e{n}" for n in range(1_700)], data=json.dumps("x" * 10_000))
+        assert outbox.names == [f"e{n}" for n in range(1_700)]
 
     def test_no_event_is_none(self, outbox):
         outbox.put()

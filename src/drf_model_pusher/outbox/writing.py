@@ -17,6 +17,10 @@ from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.outbox.models import OutboxEvent
 from drf_model_pusher.outbox.rows import SELDOM_WRITTEN, WRITTEN, seldom_written, written
 
+# So many characters of data are in one statement, about: MySQL takes no longer ones than it is told
+# to, by default of 16 MB or more.
+_CHARACTERS = 1_000_000
+
 # What says when a row was written; where it stands here, it is the database.
 _NOW = {"postgresql": "STATEMENT_TIMESTAMP()"}
 
@@ -45,8 +49,7 @@ def write(events: Sequence[PusherEvent], using: str) -> None:
     if connection.vendor not in _NOW:
         created = connection.ops.adapt_datetimefield_value(timezone.now())
         rows = [(created, *row) for row in rows]
-    # SQLite takes no more than so many parameters.
-    size = connection.ops.bulk_batch_size(_FIELDS, rows) if len(rows) > 1 else 1
+    size = _rows_at_a_time(connection, events)
     if size >= len(rows):
         with transaction.mark_for_rollback_on_error(using=using):
             _insert(connection, rows, whole=whole)
@@ -54,6 +57,15 @@ def write(events: Sequence[PusherEvent], using: str) -> None:
     with transaction.atomic(using=using, savepoint=False):
         for start in range(0, len(rows), size):
             _insert(connection, rows[start : start + size], whole=whole)
+
+
+def _rows_at_a_time(connection: Any, events: Sequence[PusherEvent]) -> int:
+    if len(events) == 1:
+        return 1
+    longest = max(len(event.data) for event in events)
+    # SQLite takes no more than so many parameters.
+    parameters: int = connection.ops.bulk_batch_size(_FIELDS, events)
+    return min(parameters, _CHARACTERS // (longest + 1) or 1)
 
 
 def _insert(connection: Any, rows: Sequence[tuple[object, ...]], *, whole: bool) -> None:
