@@ -1,10 +1,13 @@
 import json
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from drf_model_pusher.outbox.health import measure
 from drf_model_pusher.outbox.models import OutboxWorker
 from tests.outbox.processes import environment, relaying
 from tests.pusher_api import Answer
@@ -63,12 +66,31 @@ class TestPusherRelay:
             assert process.wait(5) == 128 + signal.SIGTERM
         assert outbox.names == ["e"]
 
+    def test_an_error_in_one_worker_ends_all_with_1(self, outbox, env, tmp_path):
+        """A service manager starts all of them again, where a worker alone would be missed."""
+        outbox.put("e")
+        outbox.rows.update(channels="no JSON")
+        with relaying("--workers", "2", env=env, log=tmp_path / "log") as process:
+            assert process.wait(30) == 1
+        assert "JSONDecodeError" in (tmp_path / "log").read_text()
+        assert not OutboxWorker.objects.using(outbox.alias).exists()
+
     @pytest.mark.parametrize(
         "options", [{"workers": 0}, {"interval": 0.0}, {"database": "nowhere"}]
     )
     def test_wrong_options_are_refused(self, options):
         with pytest.raises(CommandError):
             call_command("pusher_relay", **options)
+
+
+@pytest.mark.parametrize("command", ["pusher_relay", "pusher_outbox"])
+def test_where_the_tables_are_missing_it_is_said_how_to_make_them(outbox, command):
+    call_command("migrate", "drf_model_pusher_outbox", "zero", database=outbox.alias, verbosity=0)
+    try:
+        with pytest.raises(CommandError, match=f"migrate --database={outbox.alias}"):
+            call_command(command, database=outbox.alias)
+    finally:
+        call_command("migrate", "drf_model_pusher_outbox", database=outbox.alias, verbosity=0)
 
 
 class TestPusherOutbox:
@@ -84,6 +106,11 @@ class TestPusherOutbox:
             ["sent", "per", "minute"],
             ["workers"],
         ]
+
+    def test_an_event_of_a_clock_that_is_ahead_has_no_age(self, outbox):
+        outbox.put("a")
+        outbox.rows.update(created=timezone.now() + timedelta(minutes=1))
+        assert measure(outbox.alias).oldest_seconds == 0
 
     def test_it_counts_what_was_sent_by_whom(self, outbox, memory, capsys):
         outbox.put("a", "b")

@@ -86,6 +86,8 @@ class Crew:
         is_over: Callable[[Relay], bool] = lambda relay: False,
     ) -> None:
         self.relays = [Relay(using) for _ in range(count)]
+        self.failed = False
+        """Whether an error of ours, or of a provider, has ended one of them, and so all."""
         self._interval = interval
         self._is_over = is_over
         self._bells = [Bell(using) for _ in self.relays]
@@ -118,4 +120,10 @@ class Crew:
             return self._interval or (TOLD if bell.listening else UNTOLD)
 
         with closing(bell):
-            run(relay, bell, interval, lambda: self._is_over(relay))
+            try:
+                run(relay, bell, interval, lambda: self._is_over(relay))
+            except BaseException:
+                # Who restarts the process gets all of them back, and not what is left of them.
+                self.failed = True
+                self.stop()
+                raise

@@ -7,10 +7,11 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.core.management.base import BaseCommand
+from django.db import DEFAULT_DB_ALIAS
 
 from drf_model_pusher.outbox.health import measure
+from drf_model_pusher.outbox.management.databases import check_database
 
 
 class Command(BaseCommand):
@@ -29,8 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and print."""
-        if options["database"] not in connections:
-            raise CommandError(f"There is no database {options['database']!r}.")
+        check_database(options["database"])
         health = measure(options["database"])
         beyond = health.exceeds(
             waiting=options["max_waiting"],

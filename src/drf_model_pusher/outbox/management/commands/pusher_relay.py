@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from argparse import ArgumentParser
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from drf_model_pusher.outbox.management.databases import check_database
 from drf_model_pusher.outbox.models import OutboxEvent
 from drf_model_pusher.outbox.relay import Relay
 from drf_model_pusher.outbox.running import TOLD, UNTOLD, Crew
@@ -38,12 +40,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal, or until nothing waits; exit with 1 if something failed then."""
         using, workers, interval = options["database"], options["workers"], options["interval"]
-        if using not in connections:
-            raise CommandError(f"There is no database {using!r}.")
         if not 1 <= workers <= 64:
             raise CommandError("--workers takes a number from 1 to 64.")
         if interval is not None and not 0.01 <= interval <= 3600:
             raise CommandError("--interval takes a number of seconds from 0.01 to 3600.")
+        with suppress(Error):  # a relay waits for a database that is away
+            check_database(using)
+        connections[using].close()
         if options["once"]:
             self._drain(using, workers)
         else:
@@ -82,6 +85,8 @@ class Command(BaseCommand):
             self.stdout.flush()
         while not crew.wait(0.5):
             pass
+        if crew.failed:
+            raise SystemExit(1)
 
 
 _COUNTS = ("sent", "failures")
