@@ -183,11 +183,12 @@ class TestWorkers:
 
 
 class Proxy:
-    """Carries bytes to a broker until its connections are cut."""
+    """Carries bytes to a broker until its connections are cut, or die without a word."""
 
     def __init__(self, port):
         self._target = port
         self._sockets = []
+        self._dead = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -204,11 +205,16 @@ class Proxy:
     def _carry(self, source, target):
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                target.sendall(data)
+                if target not in self._dead:
+                    target.sendall(data)
         self._close(source, target)
 
     def cut(self):
         self._close(*self._sockets)
+
+    def swallow(self):
+        """As a firewall does that has forgotten the connections it had."""
+        self._dead += self._sockets
 
     def close(self):
         self._listener.close()
@@ -237,8 +243,9 @@ class TestBrokers:
             project.use_celery(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
             assert len(project.write(2)) == 50
 
+    @pytest.mark.parametrize("end", [Proxy.cut, Proxy.swallow])
     @pytest.mark.parametrize("name", BROKERS)
-    def test_a_connection_that_was_cut_since_loses_nothing(self, project, celery, name):
+    def test_a_connection_that_has_ended_since_loses_nothing(self, project, celery, name, end):
         celery(name)
         proxy = Proxy({"redis": 6379, "rabbitmq": 5672}[name])
         straight = project.environment["BROKER"]
@@ -255,7 +262,7 @@ class TestBrokers:
             text=True,
         ) as web:
             assert web.stdout.readline() == "written\n"
-            proxy.cut()
+            end(proxy)
             output, _ = web.communicate("\n\n", timeout=60)
         proxy.close()
         assert output == "written\n"

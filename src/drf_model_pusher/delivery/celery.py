@@ -50,7 +50,8 @@ class CeleryDelivery(BaseDelivery):
     def _publish(self, message: Message) -> None:
         app = send_events.app
         if app.conf.task_always_eager:
-            send_events.apply((message,))
+            # What becomes of its events they are told of by signals, as with a worker.
+            send_events.apply((message,), throw=False)
             return
         pool = self._pools.get(app) or self._pools.setdefault(app, _pool(app))
         with pool.acquire(block=True, timeout=app_settings.PUSHER_TIMEOUT) as producer:
@@ -65,7 +66,8 @@ def _pool(app: Celery) -> Any:
     seconds = app_settings.PUSHER_TIMEOUT
     connection = app.connection_for_write(connect_timeout=seconds)
     bounds = {
-        "amqp": {"read_timeout": seconds, "write_timeout": seconds},
+        # Without its confirmation, what is written to a connection that is dead would be lost.
+        "amqp": {"read_timeout": seconds, "write_timeout": seconds, "confirm_publish": True},
         "redis": {"socket_timeout": seconds, "socket_connect_timeout": seconds},
     }.get(connection.transport.driver_type, {})
     # What the project says of its broker counts.
