@@ -8,6 +8,7 @@ import pytest
 from drf_model_pusher.delivery.messages import UnreadableMessageError, read_message, write_message
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.providers import BaseProvider, MemoryProvider
 
 FULL = PusherEvent(
@@ -108,5 +109,5 @@ def test_a_provider_that_no_worker_finds_cannot_travel():
             pass
 
     event = PusherEvent(channels=("a",), name="a", data="{}", provider=Inside)
-    with pytest.raises(ValueError, match="Inside stands inside something else"):
+    with pytest.raises(DeclarationError, match="Inside stands inside something else"):
         write_message([Waiting(event=event, since=time.time())], since=time.time())

@@ -3,16 +3,18 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from django.db import transaction
 
 from drf_model_pusher.delivery import get_delivery
-from drf_model_pusher.delivery.jobs import work
+from drf_model_pusher.delivery.jobs import hand_over, work
 from drf_model_pusher.delivery.messages import write_message
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError
+from drf_model_pusher.providers import MemoryProvider
 from tests.pusher_api import Answer
 
 
@@ -80,9 +82,12 @@ class TestTaskDelivery:
 
 
 class TestCeleryDelivery:
-    def test_an_eager_app_sends_in_the_request_and_tries_once(self, celery, pusher_api, reports):
+    @pytest.mark.parametrize("propagates", [False, True])
+    def test_an_eager_app_sends_in_the_request_and_tries_once(
+        self, celery, pusher_api, reports, propagates
+    ):
         app = celery.Celery("eager", set_as_current=True)
-        app.conf.task_always_eager = True
+        app.conf.update(task_always_eager=True, task_eager_propagates=propagates)
         pusher_api.script.extend([Answer(), Answer(status=503)])
         get_delivery().send([event(0)])
         get_delivery().send([event(1)])
@@ -97,6 +102,14 @@ class TestCeleryDelivery:
 
 
 class TestJobs:
+    def test_why_no_message_can_be_made_is_said(self, reports, caplog):
+        class Inside(MemoryProvider):
+            pass
+
+        hand_over([replace(event(0), provider=Inside)], lambda message: None)
+        assert [name for name, _, _ in reports.failed] == ["e0"]
+        assert "Inside stands inside something else" in caplog.text
+
     def test_what_is_older_than_the_patience_is_given_up(self, pusher_api, reports, settings):
         settings.DRF_MODEL_PUSHER_RETRY_SECONDS = 60
         pusher_api.script.extend([Answer(status=503)] * 2)

@@ -20,6 +20,7 @@ from drf_model_pusher.delivery.sending import (
     report_failed,
 )
 from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.exceptions import ModelPusherException
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -40,7 +41,9 @@ def hand_over(events: Sequence[PusherEvent], enqueue: Callable[[Message], object
     try:
         enqueue(write_message([Waiting(event=event, since=now) for event in events], since=now))
     except Exception as error:  # noqa: BLE001 - whatever a broker, its client or a database raises
-        logger.error("queue took no task error=%s", type(error).__name__)  # noqa: TRY400
+        # The text of others may repeat the payload.
+        reason = error if isinstance(error, ModelPusherException) else type(error).__name__
+        logger.error("queue took no task error=%s", reason)  # noqa: TRY400
         report_dropped(events, "the queue took no task")
 
 

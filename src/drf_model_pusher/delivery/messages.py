@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent, check_event
-from drf_model_pusher.exceptions import ModelPusherException
+from drf_model_pusher.exceptions import DeclarationError, ModelPusherException
 from drf_model_pusher.providers.base import BaseProvider
 
 Message: TypeAlias = dict[str, Any]
@@ -35,7 +35,7 @@ def write_message(entries: Sequence[Waiting], *, since: float, tries: int = 0) -
         tries: How often it was tried since.
 
     Raises:
-        ValueError: A provider has no dotted path by which a worker could find it.
+        DeclarationError: A provider has no dotted path by which a worker could find it.
     """
     events = [_event_as_dict(entry) for entry in entries]
     return {"version": VERSION, "since": since, "tries": tries, "events": events}
@@ -78,7 +78,7 @@ def _event_as_dict(entry: Waiting) -> dict[str, Any]:
 
 def _path(provider: type[BaseProvider]) -> str:
     if "." in provider.__qualname__:
-        raise ValueError(
+        raise DeclarationError(
             f"The provider {provider.__qualname__} stands inside something else; a worker finds "
             "only what stands in a module."
         )
