@@ -33,6 +33,7 @@ def test_a_row_of_the_table_is_what_its_class_promises(path):
 
 
 def test_every_delivery_is_in_the_table():
+    assert "drf_model_pusher.outbox.delivery.OutboxDelivery" in TABLE
     for name in delivery.__all__:
         if name.endswith("Delivery") and name != "BaseDelivery":
             assert f"drf_model_pusher.delivery.{name}" in TABLE
