@@ -8,6 +8,7 @@ system checks show before a request meets it.
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from django.core.signals import setting_changed
 from django.utils.functional import cached_property
 
 from drf_model_pusher.exceptions import SettingError
+
+_IN_BRACKETS = re.compile(r"\[[0-9a-fA-F:.]+\]")
 
 
 class AppSettings:
@@ -50,9 +53,12 @@ class AppSettings:
 
     @cached_property
     def PUSHER_HOST(self) -> str | None:
-        """The host of another server of the protocol, without scheme or port."""
+        """The host of another server of the protocol, without scheme or port.
+
+        An address of IPv6 stands in brackets.
+        """
         host = _text("PUSHER_HOST")
-        if "/" in host or ":" in host:
+        if ("/" in host or ":" in host) and not _IN_BRACKETS.fullmatch(host):
             raise _wrong("PUSHER_HOST", host, "a host name alone; the port goes to PUSHER_PORT")
         return host or None
 

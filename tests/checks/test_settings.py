@@ -24,6 +24,7 @@ class TestSettings:
             ("PUSHER_SSL", "False"),
             ("PUSHER_HOST", "https://example.com"),
             ("PUSHER_HOST", "example.com:6001"),
+            ("PUSHER_HOST", "[::1]:6001"),
             ("PUSHER_TIMEOUT", 0),
             ("PUSHER_TIMEOUT", "soon"),
             ("PUSHER_TIMEOUT", "1.2.3"),

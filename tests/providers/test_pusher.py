@@ -224,6 +224,29 @@ def raw_server(settings):
         yield serve
 
 
+def test_a_host_may_be_an_address_of_ipv6(settings):
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    settings.PUSHER_HOST, settings.PUSHER_SSL = "[::1]", False
+    settings.PUSHER_PORT = server.getsockname()[1]
+
+    def answer():
+        connection, _ = server.accept()
+        with connection:
+            heads.append(connection.recv(65_536))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    heads = []
+    with server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        get_provider(PusherProvider).send([event()])
+        thread.join()
+    assert f"Host: [::1]:{settings.PUSHER_PORT}\r\n".encode() in heads[0]
+
+
 def drips(start, drop):
     yield start
     while True:
@@ -416,9 +439,18 @@ class TestProxy:
         assert call.headers["Host"].startswith("pusher.invalid")
         assert call.headers["Proxy-Authorization"] == "Basic QWRhOnBAc3M="
 
-    def test_but_not_for_hosts_that_it_excludes(self, pusher_api, monkeypatch):
+    def test_may_lack_its_scheme(self, pusher_api, settings, monkeypatch):
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{pusher_api.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        settings.PUSHER_HOST, settings.PUSHER_PORT = "pusher.invalid", 80
+        get_provider(PusherProvider).trigger(["a"], "hello", {})
+        assert len(pusher_api.calls) == 1
+
+    @pytest.mark.parametrize("excluded", ["127.0.0.1", "127.0.0.1:{port}"])
+    def test_but_not_for_hosts_that_it_excludes(self, pusher_api, monkeypatch, excluded):
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setenv("no_proxy", excluded.format(port=pusher_api.port))
         get_provider(PusherProvider).trigger(["a"], "hello", {})
         assert len(pusher_api.calls) == 1
 

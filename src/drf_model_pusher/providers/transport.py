@@ -100,8 +100,8 @@ class Transport:
         options: dict[str, Any] = {"maxsize": _POOL_SIZE}
         if client.scheme == "https":
             options |= {"cert_reqs": "CERT_REQUIRED", **_authorities(self._ca_bundle)}
-        proxy = urllib.request.getproxies().get(client.scheme)
-        if not proxy or urllib.request.proxy_bypass(client.host):
+        proxy = _proxy(client)
+        if proxy is None:
             pool: urllib3.HTTPConnectionPool = pools[client.scheme](
                 client.host, client.port, **options
             )
@@ -193,6 +193,14 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureOneWrite
+
+
+def _proxy(client: Any) -> str | None:
+    """Return the environment's proxy for a client; as curl's, it may lack its scheme."""
+    proxy = urllib.request.getproxies().get(client.scheme)
+    if not proxy or urllib.request.proxy_bypass(f"{client.host}:{client.port}"):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _authorities(ca_bundle: str | None) -> dict[str, str]:
