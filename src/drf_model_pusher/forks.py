@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from inspect import ismethod
+
+# Each returns what is to be called, or None once that has gone.
+_registered: list[Callable[[], Callable[[], None] | None]] = []
+
+_pid = os.getpid()
+_lock = threading.Lock()
 
 
 def after_fork(start_afresh: Callable[[], None]) -> None:
@@ -15,15 +22,29 @@ def after_fork(start_afresh: Callable[[], None]) -> None:
     one makes it anew here. What is registered stays for ever; a method, though, is forgotten with
     its object.
     """
-    if not hasattr(os, "register_at_fork"):
-        return
-    if not ismethod(start_afresh):
-        os.register_at_fork(after_in_child=start_afresh)
-        return
-    reference = weakref.WeakMethod(start_afresh)
+    if ismethod(start_afresh):
+        _registered.append(weakref.WeakMethod(start_afresh))
+    else:
+        _registered.append(lambda: start_afresh)
 
-    def call() -> None:
-        if method := reference():
-            method()
 
-    os.register_at_fork(after_in_child=call)
+def notice_fork() -> None:
+    """See to it that a child starts afresh that was forked behind Python's back, as by uWSGI."""
+    if os.getpid() != _pid:
+        with _lock:
+            if os.getpid() != _pid:  # no other thread has noticed meanwhile
+                _start_afresh()
+
+
+def _start_afresh() -> None:
+    global _pid
+    for find in _registered[:]:
+        if start_afresh := find():
+            start_afresh()
+        else:
+            _registered.remove(find)
+    _pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

@@ -13,17 +13,16 @@ def ids(messages):
 
 class TestThreads:
     @pytest.mark.parametrize(
-        ("options", "warned"),
-        [({}, ["W003"]), ({"enable-threads": True}, []), ({"threads": b"2"}, [])],
+        ("has_threads", "warned"), [(0, ["W003"]), (1, [])], ids=["without", "with"]
     )
-    def test_uwsgi_without_threads_is_a_warning(self, monkeypatch, settings, options, warned):
-        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+    def test_uwsgi_without_threads_is_a_warning(self, monkeypatch, settings, has_threads, warned):
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=has_threads))
         del settings.DRF_MODEL_PUSHER_DELIVERY
         assert ids(check_threads()) == warned
 
     @pytest.mark.parametrize("path", ["drf_model_pusher.delivery.InlineDelivery", "nowhere.X"])
     def test_a_delivery_without_a_thread_needs_none(self, monkeypatch, settings, path):
-        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}))
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=0))
         settings.DRF_MODEL_PUSHER_DELIVERY = path
         assert check_threads() == []
 

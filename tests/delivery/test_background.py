@@ -5,11 +5,12 @@ import sys
 import textwrap
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from drf_model_pusher.delivery import BackgroundDelivery, rounds
 from drf_model_pusher.delivery import background as module
-from drf_model_pusher.delivery import rounds
 from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
@@ -269,6 +270,14 @@ class TestOutages:
             pauses.append(patience.go(entries)[1])
         assert pauses[-1] > 10
 
+    def test_threads_that_stand_still_are_told_of(self, monkeypatch, caplog):
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=1))
+        BackgroundDelivery()
+        assert caplog.text == ""
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=0))
+        BackgroundDelivery()
+        assert "threads stand still" in caplog.text
+
     def test_without_a_thread_the_caller_does_not_wait(
         self, pusher_api, background, monkeypatch, caplog
     ):
@@ -423,6 +432,29 @@ class TestProcesses:
         assert run(pusher_api, settings, body).wait(60) == 0
         expected = ["parent", *[f"{child}.{n}" for child in range(10) for n in range(8)]]
         assert sorted(names(pusher_api)) == sorted(expected)
+
+    def test_children_forked_behind_pythons_back_lose_and_repeat_nothing(
+        self, pusher_api, settings
+    ):
+        pusher_api.default = Answer(delay=0.5)
+        body = """
+            import ctypes
+            end = get_delivery()._end
+            push("first")
+            time.sleep(0.2)  # until it is under way
+            push("second")
+            for pushes in (True, False):
+                pid = ctypes.PyDLL(None).fork()  # as uWSGI does
+                if not pid:
+                    signal.alarm(20)
+                    if pushes: push("child")
+                    started = time.monotonic()
+                    end()
+                    os._exit(time.monotonic() - started > 3)
+                assert os.waitpid(pid, 0)[1] == 0
+        """
+        assert run(pusher_api, settings, body).wait(30) == 0
+        assert sorted(names(pusher_api)) == ["child", "first", "second"]
 
     def test_what_is_lost_at_an_exit_is_counted(self, pusher_api, settings):
         pusher_api.default = Answer(delay=60)

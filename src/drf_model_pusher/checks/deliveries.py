@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from drf_model_pusher.checks.classes import is_subclass
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import BackgroundDelivery
+from drf_model_pusher.delivery.background import threads_run
 
 #: Backends of Django Tasks without a worker, each with what it does to events.
 _NO_QUEUES = {
@@ -21,10 +22,7 @@ _NO_QUEUES = {
 
 def check_threads(**kwargs: Any) -> list[CheckMessage]:
     """Warn where background delivery would have no thread to run in."""
-    uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is None or "enable-threads" in uwsgi.opt or "threads" in uwsgi.opt:
-        return []
-    if not is_subclass(_delivery(), BackgroundDelivery):
+    if threads_run() or not is_subclass(_delivery(), BackgroundDelivery):
         return []
     return [
         Warning(

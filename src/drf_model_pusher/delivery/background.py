@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -18,12 +19,17 @@ from drf_model_pusher.delivery.queue import EventQueue
 from drf_model_pusher.delivery.rounds import LONGEST_PAUSE, Rounds
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.forks import after_fork
+from drf_model_pusher.forks import after_fork, notice_fork
 
 logger = logging.getLogger("drf_model_pusher")
 
 # How many waiting events one round takes: ten full batches, after which it is said how they fared.
 _ROUND = 100
+
+
+def threads_run() -> bool:
+    """Say whether threads run in this process; in some of uWSGI's they start and stand still."""
+    return bool(getattr(sys.modules.get("uwsgi"), "has_threads", True))
 
 
 class BackgroundDelivery(BaseDelivery):
@@ -38,6 +44,8 @@ class BackgroundDelivery(BaseDelivery):
     waits_for_provider: ClassVar = False
 
     def __init__(self) -> None:
+        if not threads_run():  # the system check has no say here: a server runs none
+            logger.error("threads stand still hint=%s", "start uWSGI with --enable-threads")
         self._start_afresh()
         # What waits belongs to the parent, and its thread does not come along.
         after_fork(self._start_afresh)
@@ -88,6 +96,7 @@ class BackgroundDelivery(BaseDelivery):
 
     def _end(self) -> None:
         """Send what waits, or say that it is lost; a process may end in two ways at once."""
+        notice_fork()  # what waits for a parent is the parent's to send
         if self._ended or self.flush():
             return
         self._ended = True

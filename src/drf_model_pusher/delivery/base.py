@@ -16,7 +16,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.forks import after_fork
+from drf_model_pusher.forks import after_fork, notice_fork
 
 
 class BaseDelivery(ABC):
@@ -167,6 +167,7 @@ def get_delivery() -> BaseDelivery:
     Raises:
         SettingError: They name none.
     """
+    notice_fork()
     path = app_settings.DRF_MODEL_PUSHER_DELIVERY
     if (delivery := _instances.get(path)) is None:
         with _lock:

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError
-from drf_model_pusher.forks import after_fork
+from drf_model_pusher.forks import after_fork, notice_fork
 
 
 class BaseProvider(ABC):
@@ -123,6 +123,7 @@ _lock = threading.RLock()
 
 def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
     """Return this process's instance of a provider class; by default the one of the settings."""
+    notice_fork()
     if provider_class is None or (
         app_settings.DRF_MODEL_PUSHER_PROVIDER == STAND_IN and not provider_class._is_for_tests
     ):
