@@ -125,6 +125,7 @@ class _BoundedInput(io.RawIOBase):
         self._time_out = sock.gettimeout() or 0.0
         self._end = time.monotonic() + self._time_out
         self._read = 0
+        self._is_shortened = False  # each change of a time-out is a system call
 
     def readable(self) -> bool:
         return True
@@ -135,6 +136,7 @@ class _BoundedInput(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("The answer takes too long.")
             self._sock.settimeout(left)
+            self._is_shortened = True
         count: int | None = self._unbounded.readinto(buffer)
         self._read += count or 0
         if self._read > _LARGEST_ANSWER:
@@ -143,8 +145,9 @@ class _BoundedInput(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            with suppress(OSError):  # it is closed already, if its server wants that
-                self._sock.settimeout(self._time_out)
+            if self._is_shortened:
+                with suppress(OSError):  # it is closed already, if its server wants that
+                    self._sock.settimeout(self._time_out)
             self._unbounded.close()
         super().close()
 
