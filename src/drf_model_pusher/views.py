@@ -246,15 +246,14 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
     def _remember(self, instance: Any) -> None:
         """Keep in mind what an object is, before it is updated."""
         self._memory = None
-        # Reading a queryset now would leave it with what was before the update. A setting that
-        # does not fit is logged by the push.
-        with suppress(SettingError):
-            if (
-                self.push_updates
-                and not app_settings.DRF_MODEL_PUSHER_DISABLED
-                and not isinstance(instance, models.QuerySet)
-            ):
-                self._memory = Memory(_each(instance), self.get_pusher_backends)
+        # Reading a queryset now would leave it with what was before the update.
+        if not self.push_updates or isinstance(instance, models.QuerySet):
+            return
+        try:
+            if not app_settings.DRF_MODEL_PUSHER_DISABLED:
+                self._memory = Memory(_each(instance), self.get_pusher_backends) or None
+        except SettingError:
+            pass  # which the push logs
 
     #: The serializer whose data will be the response, while that may be asked of it.
     response_serializer: BaseSerializer[Any] | None = None

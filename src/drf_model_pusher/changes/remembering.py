@@ -35,6 +35,10 @@ class Memory:
                     if backend.asks_what_changed:
                         self._values[type(each), each.pk] = values_of(each)
 
+    def __bool__(self) -> bool:
+        """Say whether a backend asked for any of it."""
+        return bool(self._before or self._values)
+
     def note_saved(self, serializer: BaseSerializer[Any]) -> None:
         """Remember for which many-to-many fields the request had a value."""
         instance, given = serializer.instance, getattr(serializer, "validated_data", None)
