@@ -1,5 +1,6 @@
 """The boring providers, and one written as the docs tell it."""
 
+import io
 import os
 import subprocess
 import sys
@@ -27,6 +28,19 @@ class TestConsoleProvider:
             '[pusher] order.update → orders {"word": "Zoë"}',
             "[pusher] order.update → a, b (not to 1.2) {}",
         ]
+
+    @pytest.mark.parametrize(
+        ("encoding", "line"),
+        [
+            ("cp1252", '[pusher] order.update \\u2192 orders {"word": "Zoë\\ud800"}\n'),
+            ("utf-8", '[pusher] order.update → orders {"word": "Zoë\\ud800"}\n'),
+        ],
+    )
+    def test_escapes_what_the_stream_cannot_take(self, monkeypatch, encoding, line):
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding, newline="\n"))
+        get_provider(ConsoleProvider).send([event(data='{"word":"Zoë\\ud800"}')])
+        assert written.getvalue().decode(encoding) == line
 
 
 class TestMemoryProvider:

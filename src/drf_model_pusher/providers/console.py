@@ -18,5 +18,8 @@ class ConsoleProvider(BaseProvider):
         """Print the event."""
         left_out = f" (not to {socket_id})" if socket_id else ""
         text = json.dumps(data, ensure_ascii=False)
-        sys.stdout.write(f"[pusher] {event_name} → {', '.join(channels)}{left_out} {text}\n")
+        line = f"[pusher] {event_name} → {', '.join(channels)}{left_out} {text}\n"
+        # A stream that goes into a file of Windows, say, has no arrow.
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(line.encode(encoding, errors="backslashreplace").decode(encoding))
         sys.stdout.flush()
