@@ -1,6 +1,7 @@
 """What happened to events, for logging, metrics and alarms.
 
-A receiver gets the provider's class as ``sender`` and these keyword arguments:
+A receiver gets the provider's class as ``sender``, ``NoneType`` where there is no provider, and
+these keyword arguments:
 
 ``event``
     The :class:`~drf_model_pusher.events.PusherEvent`.

@@ -196,6 +196,18 @@ class TestOutages:
         assert [(name, type(error)) for name, _, error in reports.failed] == [("e0", DroppedError)]
         assert "delivery round failed" in caplog.text
 
+    def test_of_rounds_that_are_broken_off_each_tells_of_its_own(
+        self, background, monkeypatch, reports
+    ):
+        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+        for number, step in enumerate(["attempt", "heard"]):
+            with monkeypatch.context() as patch:
+                patch.setattr(rounds, step, lambda *args: 1 / 0)
+                background.send([event(number)])
+                assert background.flush(10)
+            assert background.waiting() == 0
+        assert [name for name, _, _ in reports.failed] == ["e0", "e1"]
+
     @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
     def test_a_provider_that_exits_ends_neither_the_thread_nor_silently(
         self, background, monkeypatch, reports, end

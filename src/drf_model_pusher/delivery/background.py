@@ -146,8 +146,8 @@ class BackgroundDelivery(BaseDelivery):
         # The thread must outlive whatever is wrong in here, a provider that exits too.
         except BaseException:
             logger.exception("delivery round failed")
-            lost = self._rounds.unfinished or entries
-            report_dropped([entry.event for entry in lost], "an error of ours")
+            lost = [entry.event for entry in self._rounds.end()]
+            report_dropped(lost, "an error of ours")
             left, pause = [], LONGEST_PAUSE
         with self._changed:
             dropped = self._queue.put_back(left) if left else []

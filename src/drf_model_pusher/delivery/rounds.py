@@ -31,19 +31,24 @@ class Rounds:
 
     @property
     def unfinished(self) -> list[Waiting]:
-        """Entries of the round that is under way, or was broken off, that have not left."""
+        """Entries of the round that is under way that have not left."""
         return [entry for group in self._groups for entry in group]
+
+    def end(self) -> list[Waiting]:
+        """End the round, which may have been broken off; return its entries that have not left."""
+        left, self._groups = self.unfinished, []
+        return left
 
     def go(self, entries: Sequence[Waiting]) -> tuple[list[Waiting], float]:
         """Try each entry once; return those that are left, and the seconds to wait with them."""
+        self._groups = [list(entries)]
         # Who is well does not wait until the time-outs of the others are over.
         self._groups = sorted(
             by_provider(heard(entries)),
             key=lambda group: group[0].event.provider in self._setbacks,
         )
         pause = max(map(self._try, self._groups), default=0.0)
-        left, self._groups = self.unfinished, []
-        return left, pause
+        return self.end(), pause
 
     def _try(self, entries: list[Waiting]) -> float:
         """Try entries of one provider; return the seconds to wait with those that are left."""
