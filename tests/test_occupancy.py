@@ -259,6 +259,28 @@ class TestLooking:
         record({"a": True, "b": False}, now_ms())
         assert audience(["a", "b"]) == Audience(channels=("a",))
 
+    def test_a_pool_that_is_not_redis_pys_own_lends_its_connections_itself(
+        self, api, settings, request
+    ):
+        if "redis" not in request.node.callspec.id:
+            pytest.skip("about Redis")
+        pool = {"pool_class": "redis.BlockingConnectionPool", "max_connections": 1}
+        settings.CACHES = {"default": settings.CACHES["default"] | {"OPTIONS": pool}}
+        record({"a": True, "b": False}, now_ms())
+        (only,) = caches["default"]._cache.get_client().connection_pool._connections
+        only.disconnect()
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+        assert only.is_connected
+
+    def test_keys_are_spelled_as_the_cache_does(self, api, settings, request):
+        if "redis" not in request.node.callspec.id:
+            pytest.skip("about Redis")
+        own = {"KEY_PREFIX": settings.CACHES["default"]["KEY_PREFIX"] + "-é"}
+        own["OPTIONS"] = {"encoding": "latin-1"}
+        settings.CACHES = {"default": settings.CACHES["default"] | own}
+        record({"a": True, "b": False}, now_ms())
+        assert audience(["a", "b"]) == Audience(channels=("a",))
+
     def test_where_django_keeps_its_connections_elsewhere_it_reads_itself(self, api, monkeypatch):
         record({"a": True, "b": False}, now_ms())
         monkeypatch.setattr(cache_reads, "RedisCacheClient", object())

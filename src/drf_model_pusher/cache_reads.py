@@ -37,12 +37,13 @@ class _Reader:
         self.loads = lru_cache(maxsize=100)(loads)
         self._lost = Lost
         self._make = partial(pool.connection_class, **pool.connection_kwargs)
+        self._encoding = pool.connection_kwargs.get("encoding", "utf-8")
         # As many as threads have read at a time; most caches belong to one thread.
         self._idle: list[Any] = []
 
     def mget(self, keys: Sequence[str]) -> Sequence[Any]:
         """Return the bytes of entries, None for each that there is not."""
-        words = [b"MGET", *(key.encode() for key in keys)]
+        words = [b"MGET", *(key.encode(self._encoding) for key in keys)]
         # https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server
         command = b"*%d\r\n" % len(words)
         command += b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
@@ -78,12 +79,25 @@ def _reader(cache: BaseCache) -> _Reader | None:
     """Return what reads from the server of a cache, where that is known."""
     if (reader := _readers.get(cache)) is None:
         backend = getattr(cache, "_cache", None)
-        # Of several servers, or of a class of the project's, the backend itself chooses for each
-        # read. None of this is public: where Django has changed it, all is left to Django.
-        if type(backend) is not RedisCacheClient or len(getattr(backend, "_servers", ())) != 1:
+        if type(backend) is not RedisCacheClient or not _is_plain(backend):
             return None
-        loads = getattr(getattr(backend, "_serializer", None), "loads", None)
-        if loads is None:
-            return None
-        reader = _readers[cache] = _Reader(backend.get_client().connection_pool, loads)
+        pool = backend.get_client().connection_pool
+        reader = _readers[cache] = _Reader(pool, backend._serializer.loads)
     return reader
+
+
+def _is_plain(backend: Any) -> bool:
+    """Say whether a backend reads from one server, over connections that anybody may make.
+
+    Of several servers it chooses one for each read; a pool of another class than redis-py's own may
+    choose as well, or count the connections. None of this is public: where Django has changed it,
+    all is left to Django.
+    """
+    try:
+        return (
+            len(backend._servers) == 1
+            and backend._pool_class is backend._lib.ConnectionPool
+            and callable(backend._serializer.loads)
+        )
+    except AttributeError:
+        return False
