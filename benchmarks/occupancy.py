@@ -89,7 +89,7 @@ def _trips(findings: Findings, kind: str) -> None:
     """Count what an event asks of the cache."""
     from django.core.cache import caches
 
-    from drf_model_pusher.occupancy_state import synchronize
+    from drf_model_pusher.occupancy.synchronizing import synchronize
 
     order = make_order()
     push = make_package_push([f"vacant-{number}" for number in range(CHANNELS)])

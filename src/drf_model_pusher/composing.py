@@ -12,7 +12,7 @@ from django.db import models
 from drf_model_pusher.async_code import data_of
 from drf_model_pusher.changes.moves import Before, Move
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy import Audience, audience
+from drf_model_pusher.occupancy.audience import Audience, audience
 from drf_model_pusher.pushing import encode_data, fits, make_event, writer_socket_id
 from drf_model_pusher.rendering.keys import object_key
 

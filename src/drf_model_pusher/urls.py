@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
-from drf_model_pusher.webhooks import ChannelExistenceWebhook
+from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
 
 app_name = "drf_model_pusher"
 

@@ -18,7 +18,7 @@ from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import get_delivery, held_back
 from drf_model_pusher.exceptions import DeclarationError, SettingError
-from drf_model_pusher.occupancy import audience
+from drf_model_pusher.occupancy.audience import audience
 from drf_model_pusher.pushing import (
     log_missing_app,
     log_wrong_setting,
@@ -30,7 +30,7 @@ from drf_model_pusher.pushing import (
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rendering.sharing import is_response_settled
 from drf_model_pusher.suppressing import is_suppressed
-from drf_model_pusher.webhooks import ChannelExistenceWebhook
+from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer

@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from rest_framework import viewsets
 
-from drf_model_pusher.occupancy_state import STATE
+from drf_model_pusher.occupancy.state import STATE
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.availability import unavailable
 from tests.occupied import use_cache

@@ -5,7 +5,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
-from drf_model_pusher.occupancy import Audience, audience
+from drf_model_pusher.occupancy.audience import Audience, audience
 from tests.occupied import questions
 from tests.pusher_api import Answer
 

@@ -182,7 +182,7 @@ def test_a_public_channel_is_anybody_s(order):
 
 
 def test_channels_that_nobody_listens_to_are_told(order, settings):
-    from drf_model_pusher.occupancy_state import record
+    from drf_model_pusher.occupancy.state import record
 
     cache.clear()
     settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = True

@@ -17,7 +17,6 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView, exception_handler
 
-from drf_model_pusher import occupancy
 from drf_model_pusher.authorization.get_requests import keep_session_user
 from drf_model_pusher.authorization.refusals import Refused, is_inactive
 from drf_model_pusher.authorization.requests import (
@@ -28,6 +27,7 @@ from drf_model_pusher.authorization.requests import (
 from drf_model_pusher.authorization.signing import sign_user
 from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.occupancy.state import expect
 from drf_model_pusher.pushing import encode_data
 from drf_model_pusher.users import display_name, user_id
 
@@ -125,7 +125,7 @@ class AuthorizationView(_PusherView):
             ticket = doorkeeper.admit(socket_id, channel)
         except Refused as refused:
             raise _denied(refused) from refused
-        occupancy.expect(channel)
+        expect(channel)
         return ticket
 
 

@@ -17,7 +17,7 @@ from drf_model_pusher.changes.reading import BATCH, batches, read
 from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.composing import compose, compose_leaving, socket_id_of, subject_of
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy import audience
+from drf_model_pusher.occupancy.audience import audience
 from drf_model_pusher.pushing import make_event, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
 

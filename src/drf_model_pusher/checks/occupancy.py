@@ -16,7 +16,7 @@ from drf_model_pusher.checks.classes import is_subclass
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.routes import callbacks
-from drf_model_pusher.webhooks import ChannelExistenceWebhook
+from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
 
 
 def check_occupancy(**kwargs: Any) -> list[CheckMessage]:

@@ -15,7 +15,7 @@ from drf_model_pusher.delivery.queue import Waiting
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError, ProviderError
 from drf_model_pusher.log import count_dropped
-from drf_model_pusher.occupancy import settle
+from drf_model_pusher.occupancy.audience import settle
 from drf_model_pusher.providers.base import BaseProvider, get_provider
 from drf_model_pusher.signals import event_failed, event_sent, events_tried
 

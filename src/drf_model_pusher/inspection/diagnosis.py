@@ -19,7 +19,7 @@ from drf_model_pusher.inspection.probing import probe
 from drf_model_pusher.providers import PusherProvider, get_provider
 from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import routed
-from drf_model_pusher.webhooks import ChannelExistenceWebhook
+from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
 
 
 def diagnose() -> Iterator[Finding]:

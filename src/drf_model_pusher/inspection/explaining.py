@@ -14,7 +14,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent, wire_size
 from drf_model_pusher.lookups import same
-from drf_model_pusher.occupancy import audience
+from drf_model_pusher.occupancy.audience import audience
 from drf_model_pusher.packing import Call, pack
 from drf_model_pusher.providers import PusherProvider, get_provider
 from drf_model_pusher.pushing import encode_data, fits, make_event

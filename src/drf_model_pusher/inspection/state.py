@@ -17,7 +17,8 @@ from django.utils.crypto import get_random_string
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import BackgroundDelivery, get_delivery
 from drf_model_pusher.inspection.findings import Finding, fail, ok, warn
-from drf_model_pusher.occupancy_state import SYNCHRONIZED
+from drf_model_pusher.occupancy.state import occupancy_cache
+from drf_model_pusher.occupancy.synchronizing import SYNCHRONIZED
 
 #: Seconds that the oldest event of the outbox may have waited before that is worth a word.
 _LAG = 60
@@ -62,7 +63,7 @@ def occupancy() -> Iterator[Finding]:
         found = "not asked for: events are sent whether anybody listens or not"
         yield ok("occupancy", found)
         return
-    prefix = caches[app_settings.DRF_MODEL_PUSHER_CACHE].get(SYNCHRONIZED)
+    prefix = occupancy_cache().get(SYNCHRONIZED)
     if prefix is None:
         yield warn(
             "occupancy",

@@ -15,7 +15,7 @@ from drf_model_pusher.delivery.rounds import pause_after
 from drf_model_pusher.delivery.sending import Setback, attempt, report_failed
 from drf_model_pusher.events import MAX_EVENTS_PER_BATCH
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.occupancy import settle
+from drf_model_pusher.occupancy.audience import settle
 from drf_model_pusher.outbox import table
 from drf_model_pusher.outbox.conflation import conflate
 from drf_model_pusher.outbox.leases import Lease, longest_call

@@ -7,13 +7,13 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError
 
-from drf_model_pusher import occupancy_state
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import ModelPusherException, ProviderError
+from drf_model_pusher.occupancy.state import STATE, occupancy_cache
+from drf_model_pusher.occupancy.synchronizing import synchronize
 from drf_model_pusher.providers import BaseProvider, get_provider
 
 _USERS, _SUBSCRIPTIONS = "user_count", "subscription_count"
@@ -44,7 +44,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and print."""
         try:
-            if options["sync"] and occupancy_state.synchronize() is None:
+            if options["sync"] and synchronize() is None:
                 raise CommandError(_CANNOT_TELL)
             channels = _ask(get_provider(), options["prefix"])
         except ModelPusherException as error:
@@ -94,11 +94,10 @@ def _ask(provider: BaseProvider, prefix: str) -> dict[str, dict[str, Any]]:
 
 def _add_remembered(found: dict[str, dict[str, Any]]) -> None:
     """Add what the cache has about channels that are occupied."""
-    cache = caches[app_settings.DRF_MODEL_PUSHER_CACHE]
-    states = cache.get_many([occupancy_state.STATE + name for name in found])
+    states = occupancy_cache().get_many([STATE + name for name in found])
     words = {True: "occupied", False: "vacant", None: "unknown"}
     for name, info in found.items():
-        info["cache"] = words[states.get(occupancy_state.STATE + name)]
+        info["cache"] = words[states.get(STATE + name)]
 
 
 def _counts(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ connection before it lends it: each takes longer than Redis does to answer.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
@@ -29,13 +29,14 @@ def read_many(cache: BaseCache, keys: Sequence[str]) -> dict[str, Any]:
 class _Reader:
     """Asks a Redis server over connections of its own, made as its pool makes them."""
 
-    def __init__(self, pool: Any, loads: Callable[[bytes], Any]) -> None:
+    def __init__(self, backend: Any) -> None:
         # It reaches the server as all of redis-py does; what is imported here is not ours to need.
         from redis.exceptions import ConnectionError as Lost
 
         # They are a few, over and over, and Django unpickles what is no integer by failing first.
-        self.loads = lru_cache(maxsize=100)(loads)
+        self.loads = lru_cache(maxsize=100)(backend._serializer.loads)
         self._lost = Lost
+        pool = backend.get_client().connection_pool
         self._make = partial(pool.connection_class, **pool.connection_kwargs)
         self._encoding = pool.connection_kwargs.get("encoding", "utf-8")
         # As many as threads have read at a time; most caches belong to one thread.
@@ -81,8 +82,7 @@ def _reader(cache: BaseCache) -> _Reader | None:
         backend = getattr(cache, "_cache", None)
         if type(backend) is not RedisCacheClient or not _is_plain(backend):
             return None
-        pool = backend.get_client().connection_pool
-        reader = _readers[cache] = _Reader(pool, backend._serializer.loads)
+        reader = _readers[cache] = _Reader(backend)
     return reader
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views import View
 
-from drf_model_pusher import occupancy_state, signals
-from drf_model_pusher.authentication import is_signed
+from drf_model_pusher import signals
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.serializers import parse_webhook
+from drf_model_pusher.occupancy.state import record
+from drf_model_pusher.webhooks.shapes import parse_webhook
+from drf_model_pusher.webhooks.signatures import is_signed
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -86,7 +87,7 @@ class ChannelExistenceWebhook(View):
             if name in _STATES
         }
         try:
-            occupancy_state.record(states, webhook["time_ms"])
+            record(states, webhook["time_ms"])
         except Exception as error:
             logger.exception("webhook not recorded error=%s", type(error).__name__)
             return False

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from drf_model_pusher import occupancy_state, signals
+from drf_model_pusher import signals
 from drf_model_pusher.channels import is_cache_channel
-from tests.webhooks import KEY, SECRET, event, now_ms, post, signature
+from drf_model_pusher.occupancy.state import STATE, record
+from tests.webhooks.posting import KEY, SECRET, event, now_ms, post, signature
 
 KINDS = sorted(signals.WEBHOOKS)
 OLD, OLD_SECRET = "old-key", "old-secret"
@@ -104,7 +105,7 @@ class TestUnsigned:
     @pytest.fixture(autouse=True)
     def _before(self):
         cache.clear()
-        occupancy_state.record({"orders": True, "lines": False}, now_ms(-60))
+        record({"orders": True, "lines": False}, now_ms(-60))
         self.before = self.remembered()
 
     def remembered(self):
@@ -191,4 +192,4 @@ class TestSigned:
         last = {e["channel"]: e["name"] for e in events if e["name"].startswith("channel_")}
         for channel, name in last.items():
             if not is_cache_channel(channel):
-                assert cache.get(occupancy_state.STATE + channel) is (name == "channel_occupied")
+                assert cache.get(STATE + channel) is (name == "channel_occupied")

@@ -1,7 +1,4 @@
-"""Which channels have subscribers, asked before an event is rendered and again before it leaves.
-
-Whatever is unknown is sent: of two errors, an event for nobody is the cheap one.
-"""
+"""Which channels have subscribers, asked before an event is rendered and again before it leaves."""
 
 from __future__ import annotations
 
@@ -10,28 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from drf_model_pusher.cache_reads import read_many
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy_state import (
-    STATE,
-    SYNCHRONIZED,
-    covers,
-    is_tracked,
-    occupancy_cache,
-    synchronize_once,
-)
+from drf_model_pusher.occupancy.reading import read_many
+from drf_model_pusher.occupancy.state import EXPECTED, STATE, is_tracked, occupancy_cache
+from drf_model_pusher.occupancy.synchronizing import SYNCHRONIZED, covers, synchronize_once
 from drf_model_pusher.providers.base import BaseProvider, is_default
 
 logger = logging.getLogger("drf_model_pusher")
-
-#: Before a channel's name: somebody has just been authorized to subscribe. It is no state, which a
-#: webhook of somebody who leaves could override, and which it could cut short itself.
-EXPECTED = "drf-model-pusher:expected:"
-
-# Seconds from an authorization until the subscription's webhook has come.
-_ARRIVAL = 60
 
 
 class Audience(NamedTuple):
@@ -101,18 +85,6 @@ def settle(events: Sequence[PusherEvent]) -> list[PusherEvent | None]:
     synchronize_once(unsure)
     listening = set(_listening(Audience(channels=tuple(sorted(unsure))), None).channels)
     return [_narrow(event, listening) if event.unsure else event for event in events]
-
-
-def expect(channel: str) -> None:
-    """Take a channel for occupied for a minute, since somebody may subscribe to it now.
-
-    Between the subscription and its webhook nothing else is known of it. It never raises.
-    """
-    if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED and is_tracked(channel):
-        try:
-            occupancy_cache().set(EXPECTED + channel, True, timeout=_ARRIVAL)
-        except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
-            logger.warning("subscriber not expected reason=cache error=%s", type(error).__name__)
 
 
 def _narrow(event: PusherEvent, listening: set[str]) -> PusherEvent | None:

@@ -7,9 +7,10 @@ from django.core.cache import cache
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path, re_path, reverse
 
-from drf_model_pusher import occupancy_state, signals
+from drf_model_pusher import signals
+from drf_model_pusher.occupancy.state import STATE
 from drf_model_pusher.views import ChannelExistenceWebhook
-from tests.webhooks import KEY, SECRET, body_of, event, now_ms, post, signature
+from tests.webhooks.posting import KEY, SECRET, body_of, event, now_ms, post, signature
 
 urlpatterns = [
     re_path(
@@ -134,7 +135,7 @@ class TestTrust:
     def test_what_is_not_signed_is_refused_and_changes_nothing(self, heard, wrong):
         assert status(body_of(event("channel_occupied")), **wrong) == 401
         assert heard == []
-        assert cache.get(occupancy_state.STATE + "orders") is None
+        assert cache.get(STATE + "orders") is None
 
     def test_the_signature_is_over_the_raw_body(self, heard):
         body = body_of(event("channel_occupied"))
@@ -272,7 +273,7 @@ class TestShape:
     def test_one_bad_event_refuses_all(self, heard):
         assert status(body_of(event("channel_occupied"), event("member_added"))) == 400
         assert heard == []
-        assert cache.get(occupancy_state.STATE + "orders") is None
+        assert cache.get(STATE + "orders") is None
 
     @pytest.mark.parametrize("name", ["channel_exploded", "", "__class__"])
     def test_unknown_kinds_are_passed_over(self, name, heard):
@@ -357,7 +358,7 @@ class TestSignals:
         settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = False
         assert status(body_of(event("channel_occupied"))) == 200
         assert len(heard) == 1
-        assert cache.get(occupancy_state.STATE + "orders") is None
+        assert cache.get(STATE + "orders") is None
 
     def test_the_sender_is_the_view(self):
         senders = []
