@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from django.core.checks import run_checks
 from django.urls import include, path
@@ -63,6 +65,12 @@ def test_a_cache_that_throws_entries_away_is_a_warning(settings, kind):
 
 def test_a_cache_that_is_not_there_is_an_error(settings):
     settings.DRF_MODEL_PUSHER_CACHE = "nowhere"
+    assert ids() == ["E005"]
+
+
+def test_a_cache_whose_package_is_not_installed_is_an_error(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    settings.CACHES = {"default": REDIS}
     assert ids() == ["E005"]
 
 

@@ -93,6 +93,17 @@ def test_a_refusal_is_an_error_in_one_line(pusher_api, answer):
 
 
 @pytest.mark.parametrize("args", [[], ["--sync"]])
+def test_a_cache_that_is_down_is_an_error_in_one_line(pusher_api, settings, args):
+    pytest.importorskip("redis")
+    settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = True
+    redis = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": redis, "LOCATION": "redis://127.0.0.1:1"}}
+    script(pusher_api, {"orders": {}}, {"orders": {}})
+    with pytest.raises(CommandError, match=r"The cache 'default' cannot be used: .*refused"):
+        run(*args)
+
+
+@pytest.mark.parametrize("args", [[], ["--sync"]])
 def test_a_provider_that_cannot_tell_is_an_error(memory, args):
     with pytest.raises(CommandError, match="cannot tell"):
         run(*args)

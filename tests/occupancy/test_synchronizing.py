@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache, caches
@@ -70,6 +71,17 @@ class TestSynchronization:
         hear(event("channel_vacated", "a"))
         synchronize()
         assert audience(["a"]).channels == ()
+        time.sleep(1.1)
+        assert audience(["a"]).unsure
+
+    def test_a_clock_that_is_set_back_meanwhile_makes_that_no_longer(
+        self, api, settings, monkeypatch
+    ):
+        settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE = 1
+        readings = iter([time.time(), time.time() - 3600])
+        clock = SimpleNamespace(time=lambda: next(readings), monotonic=time.monotonic)
+        monkeypatch.setattr(synchronizing, "time", clock)
+        synchronize()
         time.sleep(1.1)
         assert audience(["a"]).unsure
 

@@ -10,6 +10,7 @@ from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
 from django.core.checks import CheckMessage, Error, Warning
 
 from drf_model_pusher.checks.classes import is_subclass
@@ -38,10 +39,13 @@ def check_occupancy(**kwargs: Any) -> list[CheckMessage]:
 def _unfit_cache(alias: str, remembered: str = "occupied channels") -> Iterator[CheckMessage]:
     try:
         cache = caches[alias]
+        if isinstance(cache, RedisCache):
+            cache._cache  # noqa: B018 - only now it imports redis-py, and what OPTIONS name
     except Exception as error:  # noqa: BLE001 - each has exceptions of its own
         yield Error(
             f"The cache {alias!r}, which remembers {remembered}, cannot be used: {error}",
-            hint="DRF_MODEL_PUSHER_CACHE is an alias of the setting CACHES.",
+            hint="Let DRF_MODEL_PUSHER_CACHE name an alias of the setting CACHES, and install what "
+            "its backend needs.",
             id="drf_model_pusher.E005",
         )
         return

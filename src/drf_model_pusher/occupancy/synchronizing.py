@@ -39,16 +39,16 @@ def synchronize(prefix: str = "") -> int | None:
         OccupancyError: The answer could not be written.
     """
     # What counts is the moment of the question: webhooks of anything later are newer.
-    started = time.time()
+    started_ms, started = int(time.time() * 1000), time.monotonic()
     found = get_provider().occupied_channels(prefix)
     if found is None:
         return None
     names = [channel for channel in found if is_tracked(channel)]
     for position in range(0, len(names), _CHUNK):
         chunk = names[position : position + _CHUNK]
-        record(dict.fromkeys(chunk, True), int(started * 1000), confirmed=True)
+        record(dict.fromkeys(chunk, True), started_ms, confirmed=True)
     # The entries first: with this one, channels that have none are vacant.
-    age = app_settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE - (time.time() - started)
+    age = app_settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE - (time.monotonic() - started)
     if age > 0:
         # Whole seconds: what Redis and Memcached count in.
         occupancy_cache().set(SYNCHRONIZED, prefix, timeout=math.ceil(age))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -44,9 +45,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and print."""
         try:
-            if options["sync"] and synchronize() is None:
+            if options["sync"] and _synchronize() is None:
                 raise CommandError(_CANNOT_TELL)
             channels = _ask(get_provider(), options["prefix"])
+            if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
+                _add_remembered(channels)
         except ModelPusherException as error:
             raise CommandError(str(error)) from error
         if options["json"]:
@@ -87,11 +90,26 @@ def _ask(provider: BaseProvider, prefix: str) -> dict[str, dict[str, Any]]:
     if any(name.startswith(users_of) for name in found):
         for name, info in (provider.occupied_channels(users_of, [_USERS]) or {}).items():
             found.setdefault(name, {}).update(_counts(info))
-    if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED:
-        _add_remembered(found)
     return found
 
 
+@contextmanager
+def _cache_needed() -> Iterator[None]:
+    try:
+        yield
+    except ModelPusherException:
+        raise
+    except Exception as error:  # each cache has exceptions of its own
+        alias = app_settings.DRF_MODEL_PUSHER_CACHE
+        raise CommandError(f"The cache {alias!r} cannot be used: {error}") from error
+
+
+@_cache_needed()
+def _synchronize() -> int | None:
+    return synchronize()
+
+
+@_cache_needed()
 def _add_remembered(found: dict[str, dict[str, Any]]) -> None:
     """Add what the cache has about channels that are occupied."""
     states = occupancy_cache().get_many([STATE + name for name in found])
