@@ -36,7 +36,7 @@ def signature(body: bytes, secret: str = SECRET) -> str:
 
 
 def post(body: bytes, *, key: Any = KEY, signed: Any = None, **extra: Any) -> HttpResponse:
-    """Post a body to the view, by default rightly signed; without a header that is None."""
+    """Post a body to the view, by default rightly signed; without a header that is False."""
     signed = signature(body) if signed is None else signed
     headers = {"HTTP_X_PUSHER_KEY": key, "HTTP_X_PUSHER_SIGNATURE": signed}
     headers = {name: value for name, value in headers.items() if value is not False} | extra
