@@ -5,6 +5,7 @@ import pytest
 from django.db import OperationalError, connections
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from drf_model_pusher.outbox import table
 from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
@@ -213,10 +214,18 @@ class TestRelay:
         settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS = 1
         outbox.put("a")
         outbox.drain()
-        table.prune(outbox.alias)
+        Relay(outbox.alias).round()
         assert outbox.states == {"a": "sent"}
         time.sleep(1.1)
-        table.prune(outbox.alias)
+        Relay(outbox.alias).round()
+        assert outbox.names == []
+
+    def test_what_was_kept_long_enough_goes_in_small_parts(self, outbox):
+        outbox.put(*[f"e{n}" for n in range(7)])
+        outbox.rows.update(state=OutboxEvent.State.SENT, due=timezone.now())
+        with CaptureQueriesContext(connections[outbox.alias]) as queries:
+            table.prune(outbox.alias, limit=3)
+        assert sum("DELETE" in query["sql"] for query in queries) == 3
         assert outbox.names == []
 
 

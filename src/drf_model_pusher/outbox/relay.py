@@ -49,7 +49,7 @@ class Relay:
         self._is_known = False  # whether that is what the database says
         self._unmarked: list[int] = []
         self._marked_at = 0.0
-        self._prune_at = time.monotonic() + _PRUNE
+        self._prune_at = 0.0  # at once, since many a relay does not live for long
         self._minute: deque[tuple[float, int]] = deque()
 
     def round(self) -> bool:
@@ -85,7 +85,6 @@ class Relay:
         if not self._is_known:
             self._postponed = table.postponed(self.lease)
             self._is_known = True
-        self._prune()
         self._wake()
         before = self.sent + self.failures
         try:
@@ -96,6 +95,7 @@ class Relay:
         finally:
             self._mark()
         took = self._keep() or took
+        self._prune()
         return took or self.sent + self.failures > before
 
     def _keep(self) -> bool:
