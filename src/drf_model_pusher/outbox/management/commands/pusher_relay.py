@@ -46,10 +46,10 @@ class Command(BaseCommand):
             raise CommandError("--interval takes a number of seconds from 0.01 to 3600.")
         with suppress(Error):  # a relay waits for a database that is away
             check_database(using)
-        connections[using].close()
         if options["once"]:
             self._drain(using, workers)
         else:
+            connections[using].close()  # each worker has its own
             self._work(Crew(using, workers, interval), forever=True)
 
     def _drain(self, using: str, workers: int) -> None:
