@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from drf_model_pusher.outbox import by_hand
 from drf_model_pusher.outbox.models import OutboxEvent
+from tests.pusher_api import Answer
 
 State = OutboxEvent.State
 
@@ -20,6 +21,23 @@ def postponed(outbox):
 
 def ids(rows):
     return list(rows.values_list("id", flat=True))
+
+
+def test_a_relay_that_has_put_an_event_off_sends_it_at_once_when_told(outbox, pusher_api):
+    pusher_api.script.append(Answer(status=413, headers={"Retry-After": "60"}))
+    outbox.put("e")
+    outbox.relay.round()
+    assert outbox.states == {"e": "postponed"}
+    by_hand.retry(outbox.alias, ids(outbox.rows))
+    outbox.relay.round()
+    assert [event["name"] for event in pusher_api.events] == ["e"]
+
+
+def test_what_has_left_is_not_discarded(outbox):
+    outbox.put("e")
+    outbox.rows.update(state=State.SENT)
+    assert by_hand.discard(outbox.alias, ids(outbox.rows)) == 0
+    assert outbox.names == ["e"]
 
 
 class TestMany:

@@ -7,11 +7,13 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from drf_model_pusher.conf import app_settings
 from drf_model_pusher.outbox import table
 from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
 from drf_model_pusher.outbox.reading import Reader
 from drf_model_pusher.outbox.relay import Relay
 from drf_model_pusher.providers import MemoryProvider
+from tests.occupied import answer, local_cache
 from tests.pusher_api import Answer
 
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
@@ -103,12 +105,24 @@ class TestRelay:
         }
         assert outbox.names == []
 
-    def test_it_waits_for_as_long_as_the_service_asks(self, outbox, pusher_api, settings):
+    @pytest.mark.parametrize("waiting", ["a", "ab"])
+    def test_it_waits_for_as_long_as_the_service_asks(self, outbox, pusher_api, settings, waiting):
+        """Whether a try failed with one event or with several."""
         settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS = 600
         pusher_api.script.append(Answer(status=429, headers={"Retry-After": "60"}))
-        outbox.put("a")
+        outbox.put(*waiting)
         outbox.relay.round()
         assert 50 < outbox.relay.seconds_to_rest(1000) <= 60
+
+    def test_what_waits_for_one_provider_is_not_in_the_way_of_anothers(self, outbox, pusher_api):
+        """However much it is."""
+        Stumbling.events.clear()
+        pusher_api.default = Answer(status=503, headers={"Retry-After": "60"})
+        outbox.put(*[f"e{n}" for n in range(600)])
+        outbox.put("other", subject="shop.order:2", provider=Stumbling)
+        for _ in range(2):
+            outbox.relay.round()
+        assert [event.name for event in Stumbling.events] == ["other"]
 
     def test_a_poisoned_event_dies_alone_and_what_follows_of_its_object_goes_on(
         self, outbox, pusher_api, settings, reports
@@ -168,6 +182,19 @@ class TestRelay:
         outbox.drain(Relay(outbox.alias))
         assert names(pusher_api) == ["first", "second"]
 
+    def test_nor_does_one_that_takes_over_while_it_works(self, outbox, pusher_api):
+        other = Relay(outbox.alias)
+        other.round()
+        outbox.relay.round()
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        other.round()
+        other.lease.give_up()
+        outbox.put("second")
+        outbox.relay.lease._beat_at = 0
+        outbox.drain()
+        assert names(pusher_api) == ["first", "second"]
+
     def test_an_event_that_the_service_stumbles_over_does_not_stop_the_others(
         self, outbox, pusher_api, settings
     ):
@@ -210,12 +237,26 @@ class TestRelay:
         outbox.drain()
         assert (memory, outbox.names) == ([], [])
 
+    def test_it_asks_who_listens_where_the_change_could_not_tell(
+        self, outbox, pusher_api, settings
+    ):
+        settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED = True
+        settings.CACHES = {"default": local_cache()}
+        answer(pusher_api, ["here"])
+        outbox.put("some", channels=("here", "nowhere"), unsure=True)
+        outbox.put("nobody", channels=("nowhere",), unsure=True)
+        outbox.drain()
+        (event,) = pusher_api.calls[-1].events
+        assert (event["name"], event["channels"]) == ("some", ["here"])
+        assert outbox.names == []
+
     def test_what_has_left_is_kept_for_as_long_as_is_wanted(self, outbox, memory, settings):
         settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS = 1
         outbox.put("a")
+        outbox.rows.update(error="an earlier try failed")
         outbox.drain()
         Relay(outbox.alias).round()
-        assert outbox.states == {"a": "sent"}
+        assert (outbox.states, outbox.rows.get().error) == ({"a": "sent"}, "")
         time.sleep(1.1)
         Relay(outbox.alias).round()
         assert outbox.names == []
@@ -294,6 +335,13 @@ class TestLeases:
         Relay(mariadb).lease.keep()
         assert workers.count() == 1
         connections[mariadb].close()
+
+    def test_no_call_is_begun_that_may_outlive_the_lease(self, outbox, pusher_api):
+        outbox.relay.lease.keep()
+        outbox.relay.lease._until = time.monotonic() + app_settings.PUSHER_TIMEOUT
+        outbox.put("e")
+        outbox.relay.round()
+        assert pusher_api.calls == []
 
     @pytest.mark.parametrize("seconds", [1, 100])
     def test_a_lease_covers_what_is_shorter_than_it(self, outbox, seconds):
