@@ -1,5 +1,6 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 
 import pytest
 from django.core.cache import caches
@@ -14,6 +15,11 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("own_registry"),
 ]
+
+
+def idle():
+    """The connections of this process that wait for the next question."""
+    return reading._readers["default"][1]._idle
 
 
 def interrupted(*args, **kwargs):
@@ -46,12 +52,13 @@ class TestRedis:
     def test_where_django_keeps_its_connections_elsewhere_it_reads_itself(self, monkeypatch):
         record({"a": True, "b": False}, now_ms())
         monkeypatch.setattr(reading, "RedisCacheClient", object())
+        monkeypatch.setattr(reading, "_readers", {})
         assert audience(["a", "b"]) == Audience(channels=("a",))
 
     def test_a_connection_that_redis_has_closed_is_replaced(self):
         record({"a": True, "b": False}, now_ms())
         assert audience(["a", "b"]) == Audience(channels=("a",))
-        (connection,) = reading._readers[caches["default"]]._idle
+        (connection,) = idle()
         connection.send_command("CLIENT", "ID")
         import redis
 
@@ -61,30 +68,35 @@ class TestRedis:
     def test_a_forked_child_asks_over_a_connection_of_its_own(self):
         record({"a": True, "b": False}, now_ms())
         audience(["a", "b"])
-        (connection,) = reading._readers[caches["default"]]._idle
+        (connection,) = idle()
         child = os.fork()
         if not child:
             right = audience(["a", "b"]) == Audience(channels=("a",))
-            (own,) = reading._readers[caches["default"]]._idle
+            (own,) = idle()
             os._exit(0 if right and own is not connection else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert audience(["a", "b"]) == Audience(channels=("a",))
-        assert reading._readers[caches["default"]]._idle == [connection]
+        assert idle() == [connection]
 
     def test_an_answer_that_is_not_awaited_is_read_by_nobody_else(self, monkeypatch):
         record({"a": True, "b": False}, now_ms())
         audience(["a", "b"])
-        (connection,) = reading._readers[caches["default"]]._idle
+        (connection,) = idle()
         with monkeypatch.context() as patch:
             patch.setattr(connection, "read_response", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 audience(["b"])
         assert audience(["a", "b"]) == Audience(channels=("a",))
 
+    def test_caches_that_live_for_a_request_leave_it_their_connection(self):
+        record({"a": True, "b": False}, now_ms())
+        for _ in range(3):  # each with caches of its own, as tasks of an event loop have
+            assert Context().run(audience, ["a", "b"]) == Audience(channels=("a",))
+        assert len(idle()) == 1
+
     def test_threads_that_share_a_cache_share_no_connection(self):
         record({"a": True, "b": False}, now_ms())
-        shared = caches["default"]
         with ThreadPoolExecutor(8) as pool:
             keys = [state.STATE + name for name in "ab"]
-            found = list(pool.map(lambda _: reading.read_many(shared, keys), range(400)))
+            found = list(pool.map(lambda _: reading.read_many("default", keys), range(400)))
         assert found == [dict(zip(keys, (True, False), strict=True))] * 400

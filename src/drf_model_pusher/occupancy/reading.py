@@ -7,42 +7,53 @@ connection before it lends it: each takes longer than Redis does to answer.
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from django.core.cache import BaseCache
+from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
 
-def read_many(cache: BaseCache, keys: Sequence[str]) -> dict[str, Any]:
-    """Return what ``get_many()`` would, of keys that need no validation."""
-    if type(cache) is not RedisCache or (reader := _reader(cache)) is None:
-        return cache.get_many(keys)
-    found = reader.mget([cache.make_key(key) for key in keys])
-    loads = reader.loads
-    return {key: loads(value) for key, value in zip(keys, found, strict=True) if value is not None}
+def read_many(alias: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Return what ``get_many()`` of a cache would, of keys that need no validation."""
+    settings = caches.settings.get(alias)
+    known = _readers.get(alias)
+    if known is None or known[0] is not settings:
+        known = _readers[alias] = settings, _reader(caches[alias])
+    reader = known[1]
+    return caches[alias].get_many(keys) if reader is None else reader.get_many(keys)
 
 
 class _Reader:
-    """Asks a Redis server over connections of its own, made as its pool makes them."""
+    """Asks a Redis server over connections of its own, made as its pool makes them.
 
-    def __init__(self, backend: Any) -> None:
+    It serves all threads of a process, and outlives the caches that Django makes for each of them,
+    or for each request of an ASGI application.
+    """
+
+    def __init__(self, cache: RedisCache) -> None:
         # It reaches the server as all of redis-py does; what is imported here is not ours to need.
         from redis.exceptions import ConnectionError as Lost
 
+        backend: Any = cache._cache
+        self._make_key = cache.make_key
         # They are a few, over and over, and Django unpickles what is no integer by failing first.
-        self.loads = lru_cache(maxsize=100)(backend._serializer.loads)
+        self._loads = lru_cache(maxsize=100)(backend._serializer.loads)
         self._lost = Lost
         pool = backend.get_client().connection_pool
         self._make = partial(pool.connection_class, **pool.connection_kwargs)
         self._encoding = pool.connection_kwargs.get("encoding", "utf-8")
-        # As many as threads have read at a time; most caches belong to one thread.
+        # As many as threads have read at a time.
         self._idle: list[Any] = []
 
-    def mget(self, keys: Sequence[str]) -> Sequence[Any]:
+    def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return those entries that there are."""
+        found = zip(keys, self._mget([self._make_key(key) for key in keys]), strict=True)
+        return {key: self._loads(value) for key, value in found if value is not None}
+
+    def _mget(self, keys: Sequence[str]) -> Sequence[Any]:
         """Return the bytes of entries, None for each that there is not."""
         words = [b"MGET", *(key.encode(self._encoding) for key in keys)]
         # https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server
@@ -72,18 +83,16 @@ class _Reader:
         return found
 
 
-# By cache, of which each thread has its own.
-_readers: MutableMapping[BaseCache, _Reader] = WeakKeyDictionary()
+# By alias, with the settings that they were made from; None where Django reads itself.
+_readers: dict[str, tuple[object, _Reader | None]] = {}
 
 
 def _reader(cache: BaseCache) -> _Reader | None:
     """Return what reads from the server of a cache, where that is known."""
-    if (reader := _readers.get(cache)) is None:
-        backend = getattr(cache, "_cache", None)
-        if type(backend) is not RedisCacheClient or not _is_plain(backend):
-            return None
-        reader = _readers[cache] = _Reader(backend)
-    return reader
+    if type(cache) is not RedisCache:
+        return None
+    backend = getattr(cache, "_cache", None)
+    return _Reader(cache) if type(backend) is RedisCacheClient and _is_plain(backend) else None
 
 
 def _is_plain(backend: Any) -> bool:
