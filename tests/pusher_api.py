@@ -14,6 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+# Seconds to wait for what must come, from a process that starts first as well: only a failure
+# takes them.
+PATIENCE = 60
+
 
 @dataclass
 class Call:
@@ -123,12 +127,12 @@ class PusherApi:
     def accepted(self) -> list[Call]:
         return [call for call in self.calls if call.signed and call.ok]
 
-    def wait_for_events(self, count: int, *, timeout: float = 10) -> list[dict[str, Any]]:
+    def wait_for_events(self, count: int, *, timeout: float = PATIENCE) -> list[dict[str, Any]]:
         """Return the accepted events as soon as there are so many of them."""
         self._wait(lambda: len(self.events) >= count, timeout, f"{count} events")
         return self.events
 
-    def wait_for_calls(self, count: int, *, timeout: float = 10) -> list[Call]:
+    def wait_for_calls(self, count: int, *, timeout: float = PATIENCE) -> list[Call]:
         """Return the calls, accepted or not, as soon as there are so many of them."""
         self._wait(lambda: len(self.calls) >= count, timeout, f"{count} calls")
         return self.calls

@@ -143,7 +143,7 @@ def test_an_error_below_is_named_by_its_class(telemetry, pusher_api):
 def test_latency_covers_the_wait_and_the_retries(telemetry, pusher_api, background):
     pusher_api.script.append(Answer(status=503))
     background.send([event()])
-    pusher_api.wait_for_events(1, timeout=20)
+    pusher_api.wait_for_events(1)
     assert background.flush(10)
     (latency,) = telemetry.points("drf_model_pusher.delivery.latency")
     durations = telemetry.points("messaging.client.operation.duration")

@@ -16,7 +16,7 @@ from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
 from drf_model_pusher.providers import BaseProvider, MemoryProvider
 from drf_model_pusher.signals import event_failed
-from tests.pusher_api import Answer
+from tests.pusher_api import PATIENCE, Answer
 
 
 def event(n=0, **fields):
@@ -354,15 +354,15 @@ def run(api, settings, body, *, timeout=5, **kwargs):
 class TestProcesses:
     def test_a_clean_exit_sends_what_waits(self, pusher_api, settings):
         process = run(pusher_api, settings, "for n in range(300): push(f'e{n}')")
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         assert names(pusher_api) == [f"e{n}" for n in range(300)]
 
     def test_a_clean_exit_does_not_wait_for_a_service_that_hangs(self, pusher_api, settings):
         """Longer than the time-out, that is: how long it takes is for the benchmarks to say."""
-        pusher_api.default = Answer(delay=60)
+        pusher_api.default = Answer(delay=2 * PATIENCE)
         process = run(pusher_api, settings, "push('a')", timeout=1)
         pusher_api.wait_for_calls(1)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
     def test_sigterm_that_a_server_turns_into_an_exit_sends_what_waits(self, pusher_api, settings):
         pusher_api.script.append(Answer(delay=0.5))
@@ -377,7 +377,7 @@ class TestProcesses:
         )
         pusher_api.wait_for_calls(1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         assert sorted(names(pusher_api)) == sorted(f"e{n}" for n in range(25))
 
     def test_sigterm_to_a_plain_process_sends_what_waits_and_still_ends_it(
@@ -391,7 +391,7 @@ class TestProcesses:
         process = run(pusher_api, settings, body)
         pusher_api.wait_for_calls(1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(PATIENCE) == -signal.SIGTERM
         assert sorted(names(pusher_api)) == sorted(f"e{n}" for n in range(25))
 
     def test_a_handler_that_is_there_stays(self, pusher_api, settings):
@@ -401,7 +401,7 @@ class TestProcesses:
             push("a")
             assert signal.getsignal(signal.SIGTERM) is handler
         """
-        assert run(pusher_api, settings, body).wait(20) == 0
+        assert run(pusher_api, settings, body).wait(PATIENCE) == 0
 
     def test_forked_children_lose_and_repeat_nothing(self, pusher_api, settings):
         process = run(
@@ -421,7 +421,7 @@ class TestProcesses:
             for pid in children: os.waitpid(pid, 0)
             """,
         )
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         expected = ["parent", "waits"] + [f"child{n}.{m}" for n in range(4) for m in range(50)]
         assert sorted(names(pusher_api)) == sorted(expected)
 
@@ -469,7 +469,7 @@ class TestProcesses:
         assert sorted(names(pusher_api)) == ["child", "first", "second"]
 
     def test_what_is_lost_at_an_exit_is_counted(self, pusher_api, settings):
-        pusher_api.default = Answer(delay=60)
+        pusher_api.default = Answer(delay=2 * PATIENCE)
         body = """
             from drf_model_pusher.signals import event_failed
             import multiprocessing.util
@@ -489,7 +489,7 @@ class TestProcesses:
             stdout=subprocess.PIPE,
             text=True,
         )
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=PATIENCE)
         assert output.strip() == "25"
 
     def test_children_of_multiprocessing_send_what_waits(self, pusher_api, settings):
@@ -505,14 +505,14 @@ class TestProcesses:
             for child in children: child.join()
             """,
         )
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert sorted(names(pusher_api)) == ["child0", "child1", "child2", "child3", "parent"]
 
     def test_an_event_pushed_during_the_exit_is_sent(self, pusher_api, settings):
         process = run(
             pusher_api, settings, "import atexit; get_delivery(); atexit.register(push, 'late')"
         )
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         assert names(pusher_api) == ["late"]
 
     def test_the_library_is_imported_at_the_first_push_and_not_before(self, pusher_api, settings):
@@ -526,7 +526,7 @@ class TestProcesses:
             assert "pusher" in sys.modules
             """,
         )
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
     def test_importing_the_package_imports_nothing(self):
         code = (

@@ -155,7 +155,7 @@ class TestWorkers:
         queued.api.script.extend([Answer(), *trouble, limit])
         assert queued.write(3) == []
         with queued.worker():
-            queued.api.wait_for_events(75, timeout=60)
+            queued.api.wait_for_events(75)
         for number in range(3):
             assert queued.names(number) == [f"{number}.{n}" for n in range(25)]
         assert len(queued.api.events) == 75
@@ -164,10 +164,10 @@ class TestWorkers:
         queued.api.script.append(Answer(status=429, headers={"Retry-After": "2"}))
         queued.write(1)
         with queued.worker():
-            queued.api.wait_for_calls(1, timeout=60)
+            queued.api.wait_for_calls(1)
             with pytest.raises(AssertionError, match="waited"):
                 queued.api.wait_for_calls(2, timeout=1)
-            queued.api.wait_for_events(25, timeout=60)
+            queued.api.wait_for_events(25)
 
     def test_one_that_is_killed_is_replaced_by_another(self, project, celery):
         """RabbitMQ gives at once what Redis gives after Celery's visibility timeout."""
@@ -175,10 +175,10 @@ class TestWorkers:
         project.api.default = Answer(delay=30, status=500)
         project.write(1)
         with project.worker():
-            project.api.wait_for_calls(1, timeout=60)
+            project.api.wait_for_calls(1)
         project.api.default = Answer()
         with project.worker():
-            project.api.wait_for_events(25, timeout=60)
+            project.api.wait_for_events(25)
         assert project.names(0) == [f"0.{n}" for n in range(25)]
 
 
@@ -268,5 +268,5 @@ class TestBrokers:
         assert output == "written\n"
         project.environment["BROKER"] = straight
         with project.worker():
-            project.api.wait_for_events(50, timeout=60)
+            project.api.wait_for_events(50)
         assert sorted(map(len, map(project.names, (0, 1)))) == [25, 25]

@@ -110,10 +110,10 @@ class TestServers:
             for n in range(20):
                 post(port, f"e{n}")
             module.write_text("from tests.delivery.served import *  # changed\n")
-            pusher_api.wait_for_events(20, timeout=20)
+            pusher_api.wait_for_events(20)
             wait_until_it_answers(port, process, log)
             post(port, "after")
-            pusher_api.wait_for_events(21, timeout=20)
+            pusher_api.wait_for_events(21)
             process.send_signal(signal.SIGINT)
             process.wait(20)
         assert sorted(names(pusher_api)) == sorted([*[f"e{n}" for n in range(20)], "after"])
@@ -142,7 +142,7 @@ class TestCelery:
             with running(*command, env=environment, log=log) as process:
                 # Each child ends after three tasks, with what it pushed still waiting.
                 pusher_api.default = Answer(delay=0.2)
-                pusher_api.wait_for_events(13, timeout=60)
+                pusher_api.wait_for_events(13)
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
         finally:

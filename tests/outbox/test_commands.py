@@ -40,7 +40,7 @@ class TestPusherRelay:
             pusher_api.default = Answer(delay=0.01)
             for number in range(3):
                 outbox.put(f"e{number}")
-                pusher_api.wait_for_events(number + 1, timeout=30)
+                pusher_api.wait_for_events(number + 1)
         assert "Relaying with 1 worker (Ctrl+C ends it)\n" in (tmp_path / "log").read_text()
 
     def test_a_first_signal_lets_the_call_end_and_gives_the_lease_up(
@@ -49,7 +49,7 @@ class TestPusherRelay:
         pusher_api.default = Answer(delay=1)
         outbox.put(*[f"e{n}" for n in range(30)])
         with relaying(env=env, log=tmp_path / "log") as process:
-            pusher_api.wait_for_calls(1, timeout=30)
+            pusher_api.wait_for_calls(1)
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
         assert (len(pusher_api.calls), len(outbox.names)) == (1, 20)
@@ -59,7 +59,7 @@ class TestPusherRelay:
         pusher_api.default = Answer(delay=20)
         outbox.put("e")
         with relaying(env=env, log=tmp_path / "log") as process:
-            pusher_api.wait_for_calls(1, timeout=30)
+            pusher_api.wait_for_calls(1)
             process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
             process.send_signal(signal.SIGTERM)

@@ -118,7 +118,7 @@ class TestInProcess:
         told = tmp_path / "told"
         wait = f"while not os.path.exists({str(told)!r}): time.sleep(0.05)"
         with running("-c", WRITER + MANY + wait, env=env, log=tmp_path / "log") as process:
-            pusher_api.wait_for_calls(1, timeout=30)
+            pusher_api.wait_for_calls(1)
             if end == "SIGTERM":
                 process.send_signal(signal.SIGTERM)
             else:
@@ -134,7 +134,7 @@ class TestInProcess:
         pusher_api.default = Answer(delay=1)
         kill = "time.sleep(60)"
         with running("-c", WRITER + MANY + kill, env=env, log=tmp_path / "log") as process:
-            pusher_api.wait_for_calls(1, timeout=30)
+            pusher_api.wait_for_calls(1)
             process.kill()
             process.wait()
         pusher_api.default = Answer()

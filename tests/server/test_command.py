@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from websockets.sync.client import connect
 
 from drf_model_pusher.server.runner import LocalServer, listen
+from tests.pusher_api import PATIENCE
 
 from .api_client import post
 from .client import Client
@@ -45,12 +46,15 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], LocalServe
     known.app_id, known.key = settings.PUSHER_APP_ID, settings.PUSHER_KEY
     known.secret = settings.PUSHER_SECRET
     try:
-        for _ in range(200):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
                 with connect(known.ws_url):
                     break
             except OSError:
-                threading.Event().wait(0.05)
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
         yield process, known
     finally:
         process.kill()
@@ -62,7 +66,7 @@ def test_a_signal_ends_it_cleanly_and_clients_come_back(signum):
     with running() as (process, server), Client(server) as client:
         process.send_signal(signum)
         assert client.close_code() == 4200
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         first = output.splitlines()[0]
         assert "Production fan-out belongs on Pusher or another server of its protocol" in first
@@ -76,7 +80,7 @@ def test_verbose_shows_traffic_without_secrets():
         assert post(server, "/events", event).status == 200
         client.receive("hello")
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=PATIENCE)
     assert "published" in output
     assert "private-a hello" in output
     assert "\x1b" not in output
