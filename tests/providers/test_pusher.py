@@ -391,6 +391,24 @@ class TestForks:
         names = sorted(event["name"] for event in pusher_api.events)
         assert names == ["child", "parent"]
 
+    def test_a_child_does_not_wait_for_a_connection_that_another_thread_takes(
+        self, pusher_api, settings
+    ):
+        body = """
+            pools, make_pool = [], Transport._make_pool
+
+            def kept(transport):
+                pools.append(make_pool(transport))
+                return pools[-1]
+
+            Transport._make_pool = kept
+            push("parent")
+            pools[0].pool.mutex.acquire()  # as a thread does at any moment
+            in_child(lambda: (pools.clear(), push("child")))
+        """
+        self.run(pusher_api, settings, body)
+        assert [event["name"] for event in pusher_api.events] == ["parent", "child"]
+
     def test_what_a_thread_imports_for_its_first_push_is_whole_in_a_child(
         self, pusher_api, settings
     ):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import queue
 import socket
 import threading
 import time
@@ -190,12 +191,35 @@ class _SecureOneWrite(_OneWrite, urllib3.connection.HTTPSConnection):
     """The same over TLS."""
 
 
+class _Idle(queue.LifoQueue[Any]):
+    """The connections that a pool keeps, without a lock.
+
+    urllib3 empties a pool that is forgotten, in a forked child too: there it would wait for ever
+    for a lock that another thread of the parent held. A pool never waits for a connection, and a
+    list gives and takes one atomically.
+    """
+
+    def qsize(self) -> int:
+        return len(self.queue)
+
+    def put(self, item: Any, block: bool = False, timeout: float | None = None) -> None:
+        if len(self.queue) >= self.maxsize:
+            raise queue.Full
+        self.queue.append(item)
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        try:
+            return self.queue.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _OneWrite
+    ConnectionCls, QueueCls = _OneWrite, _Idle
 
 
 class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureOneWrite
+    ConnectionCls, QueueCls = _SecureOneWrite, _Idle
 
 
 def _proxy(client: Any) -> str | None:
