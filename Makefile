@@ -5,6 +5,8 @@ VENV ?= .venv
 # What is installed: the source, so that changes count; CI also puts a built wheel here.
 PACKAGE ?= -e .
 CONSTRAINTS ?= constraints.txt
+# Processes that share the tests, more than processors: about half of the time is waiting.
+WORKERS ?= 4
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm 2>/dev/null)
@@ -18,7 +20,7 @@ demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE
 	$(BIN)/python example/manage.py demo $(if $(ONCE),--once)
 
 test: $(VENV)/test.stamp example/node_modules tests/server/clients/node_modules ## Run the tests; CHAOS=1 kills, hangs and crashes all around the outbox
-	$(BIN)/python -m $(if $(CHAOS),tests.outbox.chaos,pytest) $(ARGS)
+	$(BIN)/python -m $(if $(CHAOS),tests.outbox.chaos,pytest -n $(WORKERS) --dist worksteal) $(ARGS)
 
 check: $(VENV)/check.stamp ## Lint, check formatting and types, those of all examples too
 	$(BIN)/ruff check .
