@@ -9,7 +9,7 @@ from drf_model_pusher.outbox import inprocess
 from drf_model_pusher.outbox.models import OutboxWorker
 from tests.outbox.processes import environment
 from tests.processes import running
-from tests.pusher_api import Answer
+from tests.pusher_api import PATIENCE, Answer
 
 # A process that commits events in a few ways.
 WRITER = """
@@ -25,20 +25,24 @@ def put(*names):
     )
 
 """
-# The threads end soon, so that no process sends what the other one wrote.
+# The threads end soon; only then goes the next one on, so that none sends what another wrote.
 FORK = """
 from drf_model_pusher.outbox import inprocess
+from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
 inprocess._LINGER = 0.2
-put("parent 1")
-time.sleep(1)
+
+def see_through(name):
+    put(name)
+    while OutboxEvent.objects.exists() or OutboxWorker.objects.exists():
+        time.sleep(0.05)
+
+see_through("parent 1")
 connections.close_all()
 if pid := os.fork():
     os.waitpid(pid, 0)
-    put("parent 2")
-    time.sleep(1)
+    see_through("parent 2")
 else:
-    put("child")
-    time.sleep(1)
+    see_through("child")
     connections.close_all()
     os._exit(0)
 """
@@ -107,7 +111,7 @@ class TestInProcess:
 
     def test_a_forked_child_has_a_thread_of_its_own(self, outbox, pusher_api, env, tmp_path):
         with running("-c", WRITER + FORK, env=env, log=tmp_path / "log") as process:
-            assert process.wait(30) == 0, (tmp_path / "log").read_text()
+            assert process.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
         assert [event["name"] for event in pusher_api.events] == ["parent 1", "child", "parent 2"]
 
     @pytest.mark.parametrize("end", ["exit", "SIGTERM"])
@@ -123,7 +127,7 @@ class TestInProcess:
                 process.send_signal(signal.SIGTERM)
             else:
                 told.touch()
-            code = process.wait(20)
+            code = process.wait(PATIENCE)
         assert code == (0 if end == "exit" else -signal.SIGTERM), (tmp_path / "log").read_text()
         assert (len(pusher_api.calls), len(outbox.names)) == (1, 20)
         assert workers(outbox) == 0
