@@ -11,7 +11,8 @@ from inspect import ismethod
 # Each returns what is to be called, or None once that has gone.
 _registered: list[Callable[[], Callable[[], None] | None]] = []
 
-_pid = os.getpid()
+#: The process that all this belongs to.
+pid = os.getpid()
 _lock = threading.Lock()
 
 
@@ -30,20 +31,20 @@ def after_fork(start_afresh: Callable[[], None]) -> None:
 
 def notice_fork() -> None:
     """See to it that a child starts afresh that was forked behind Python's back, as by uWSGI."""
-    if os.getpid() != _pid:
+    if os.getpid() != pid:
         with _lock:
-            if os.getpid() != _pid:  # no other thread has noticed meanwhile
+            if os.getpid() != pid:  # no other thread has noticed meanwhile
                 _start_afresh()
 
 
 def _start_afresh() -> None:
-    global _pid
+    global pid
     for find in _registered[:]:
         if start_afresh := find():
             start_afresh()
         else:
             _registered.remove(find)
-    _pid = os.getpid()
+    pid = os.getpid()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,11 @@ from typing import Any, ClassVar, Literal
 
 from django.utils.module_loading import import_string
 
+from drf_model_pusher import forks
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.forks import after_fork, notice_fork
 
 
 class BaseDelivery(ABC):
@@ -167,7 +168,8 @@ def get_delivery() -> BaseDelivery:
     Raises:
         SettingError: They name none.
     """
-    notice_fork()
+    if os.getpid() != forks.pid:  # asked here, since each push asks
+        forks.notice_fork()
     path = app_settings.DRF_MODEL_PUSHER_DELIVERY
     if (delivery := _instances.get(path)) is None:
         with _lock:
@@ -196,4 +198,4 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
 
 
-after_fork(_renew_lock)
+forks.after_fork(_renew_lock)
