@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django import VERSION
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import import_string
 from hypothesis import settings as hypothesis_settings
@@ -25,6 +26,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings) -> None:
     """Who asks for permissions makes them: else all are made anew after each flush."""
     name = "django.contrib.auth.management.create_permissions"
     assert post_migrate.disconnect(dispatch_uid=name)
+    assert post_migrate.disconnect(create_contenttypes)
 
 
 @pytest.fixture(autouse=True)

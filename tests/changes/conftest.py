@@ -7,17 +7,20 @@ from tests.outbox import databases
 
 
 @pytest.fixture(scope="session")
-def database(request, tmp_path_factory, django_db_setup, django_db_blocker):
-    """The alias of a database of a kind."""
-    if request.param == "sqlite":
-        yield "default"
-        return
+def postgresql(tmp_path_factory, django_db_setup, django_db_blocker):
+    """The alias of a database, which a test that uses it names in its mark."""
     with (
         django_db_blocker.unblock(),
-        databases.database(request.param, tmp_path_factory.mktemp(request.param)) as settings,
-        databases.migrated(f"changes-{request.param}", settings) as alias,
+        databases.database("postgresql", tmp_path_factory.mktemp("postgresql")) as settings,
+        databases.migrated("changes-postgresql", settings) as alias,
     ):
         yield alias
+
+
+@pytest.fixture
+def database(request):
+    """The alias of a database of a kind."""
+    return "default" if request.param == "sqlite" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.depot.models import Customer, Item, Parcel, Tag
 from tests.depot.serializers import ParcelSerializer
 from tests.views import call
 
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+pytestmark = pytest.mark.django_db(transaction=True)
 
 CREATE, UPDATE, DELETE = "parcel.create", "parcel.update", "parcel.delete"
 
@@ -228,9 +228,6 @@ in_each_case = pytest.mark.parametrize(
     ],
     indirect=True,
 )
-on_postgresql = pytest.mark.parametrize(
-    ("database", "told"), [("postgresql", "read again")], indirect=True
-)
 
 
 @in_each_case
@@ -254,7 +251,9 @@ def test_what_is_rolled_back_is_not_told(way, outcome, told, parcel):
     assert told() == []
 
 
-@on_postgresql
+@pytest.mark.usefixtures("postgresql")
+@pytest.mark.django_db(transaction=True, databases=["changes-postgresql"])
+@pytest.mark.parametrize(("database", "told"), [("postgresql", "read again")], indirect=True)
 @pytest.mark.parametrize("way", WAYS)
 def test_another_database_makes_no_difference(way, told, parcel):
     change, events = WAYS[way]
