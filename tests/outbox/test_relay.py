@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.outbox import table
+from drf_model_pusher.outbox import leases, relay, table
 from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
 from drf_model_pusher.outbox.reading import Reader
 from drf_model_pusher.outbox.relay import Relay
@@ -45,7 +45,12 @@ class TestRelay:
         assert (names(pusher_api), len(pusher_api.calls)) == (sent, 10)
         assert outbox.names == []
 
-    def test_what_waits_is_read_and_let_go_in_a_few_statements(self, outbox, pusher_api):
+    def test_what_waits_is_read_and_let_go_in_a_few_statements(
+        self, outbox, pusher_api, monkeypatch
+    ):
+        # However long it takes.
+        monkeypatch.setattr(leases, "BEAT", 60)
+        monkeypatch.setattr(relay, "_UNMARKED", 60)
         outbox.put(*[f"e{n}" for n in range(100)])
         outbox.relay.round()
         outbox.put(*[f"f{n}" for n in range(20)])
