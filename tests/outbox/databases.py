@@ -11,7 +11,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management import call_command
-from django.db import Error, connections
+from django.db import OperationalError, connections
 
 from tests.availability import unavailable
 from tests.shop import models
@@ -48,20 +48,22 @@ def database(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         return
     use_driver(kind)
     name = f"drf_model_pusher_{uuid.uuid4().hex[:12]}"
-    settings = SERVERS[kind]
-    with _registered(f"{kind}-root", {**settings, "NAME": ROOTS[kind]}) as root:
-        try:
-            root.ensure_connection()
-        except Error as error:
-            unavailable(f"{kind} does not run where it is looked for: {error}")
-        with root.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        try:
-            yield {**settings, "NAME": name}
-        finally:
-            force = " WITH (FORCE)" if kind == "postgresql" else ""
-            with root.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE {name}{force}")
+    try:
+        _execute(kind, f"CREATE DATABASE {name}")
+    except OperationalError as error:
+        unavailable(f"{kind} does not run where it is looked for: {error}")
+    try:
+        yield {**SERVERS[kind], "NAME": name}
+    finally:
+        force = " WITH (FORCE)" if kind == "postgresql" else ""
+        _execute(kind, f"DROP DATABASE {name}{force}")
+
+
+def _execute(kind: str, statement: str) -> None:
+    """Execute a statement about databases on a server."""
+    settings = {**SERVERS[kind], "NAME": ROOTS[kind]}
+    with _registered(f"{kind}-root", settings) as root, root.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def use_driver(kind: str) -> None:
