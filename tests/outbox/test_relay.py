@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.outbox import leases, relay, table
+from drf_model_pusher.outbox import leases, table
+from drf_model_pusher.outbox import relay as relaying
 from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
 from drf_model_pusher.outbox.reading import Reader
 from drf_model_pusher.outbox.relay import Relay
@@ -50,7 +51,7 @@ class TestRelay:
     ):
         # However long it takes.
         monkeypatch.setattr(leases, "BEAT", 60)
-        monkeypatch.setattr(relay, "_UNMARKED", 60)
+        monkeypatch.setattr(relaying, "_UNMARKED", 60)
         outbox.put(*[f"e{n}" for n in range(100)])
         outbox.relay.round()
         outbox.put(*[f"f{n}" for n in range(20)])
