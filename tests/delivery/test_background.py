@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import subprocess
@@ -62,6 +63,21 @@ class TestLeaving:
         background.send([event(n) for n in range(1, 101)])
         assert background.flush(10)
         assert [len(call.events) for call in pusher_api.calls] == [1, *[10] * 10]
+
+    def test_each_event_that_has_left_is_a_line_for_who_debugs(
+        self, pusher_api, background, caplog
+    ):
+        pusher_api.script.extend([Answer(status=500), Answer(delay=0.3)])
+        with caplog.at_level(logging.DEBUG, "drf_model_pusher"):
+            background.send([event(0)])
+            pusher_api.wait_for_calls(2)
+            background.send([event(1, channels=("orders", "stock"))])
+            assert background.flush(10)
+        lines = [line.rpartition(" duration=")[0] for line in caplog.messages if "sent" in line]
+        assert lines == [
+            "event sent name=e0 channels=1 attempts=2",
+            "event sent name=e1 channels=2 attempts=1",
+        ]
 
     def test_the_caller_does_not_wait(self, pusher_api, background):
         pusher_api.default = Answer(delay=1)
@@ -448,12 +464,12 @@ class TestProcesses:
     def test_children_forked_behind_pythons_back_lose_and_repeat_nothing(
         self, pusher_api, settings
     ):
-        pusher_api.default = Answer(delay=0.5)
+        pusher_api.script.append(Answer(delay=2))
         body = """
             import ctypes
             end = get_delivery()._end
             push("first")
-            time.sleep(0.2)  # until it is under way
+            input()  # when it is under way
             push("second")
             for pushes in (True, False):
                 pid = ctypes.PyDLL(None).fork()  # as uWSGI does
@@ -465,7 +481,10 @@ class TestProcesses:
                     os._exit(time.monotonic() - started > 3)
                 assert os.waitpid(pid, 0)[1] == 0
         """
-        assert run(pusher_api, settings, body).wait(30) == 0
+        process = run(pusher_api, settings, body, stdin=subprocess.PIPE, text=True)
+        pusher_api.wait_for_calls(1)
+        process.communicate("\n", timeout=30)
+        assert process.returncode == 0
         assert sorted(names(pusher_api)) == ["child", "first", "second"]
 
     def test_what_is_lost_at_an_exit_is_counted(self, pusher_api, settings):

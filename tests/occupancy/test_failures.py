@@ -30,7 +30,7 @@ class TestFailures:
 
         def breaks(*names):
             if not names and not isinstance(caches["default"], LocMemCache):
-                patch.setattr("redis.connection.AbstractConnection.send_command", fail)
+                patch.setattr("redis.connection.AbstractConnection.send_packed_command", fail)
             for name in names or ("get", "get_many", "set", "set_many", "add", "delete"):
                 patch.setattr(type(caches["default"]), name, fail)
 

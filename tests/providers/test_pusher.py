@@ -15,7 +15,7 @@ from pusher.crypto import generate_shared_secret
 
 from drf_model_pusher.events import PusherEvent, wire_size
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers import PusherProvider, get_provider, transport
+from drf_model_pusher.providers import PusherProvider, connections, get_provider
 from tests.pusher_api import Answer
 
 MASTER_KEY = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
@@ -276,7 +276,7 @@ class TestBounds:
         assert time.monotonic() - started < 5
 
     def test_an_answer_without_end_is_not_kept(self, raw_server, monkeypatch):
-        monkeypatch.setattr(transport, "_LARGEST_ANSWER", 100_000)
+        monkeypatch.setattr(connections, "_LARGEST_ANSWER", 100_000)
         raw_server(drips(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536))
         with pytest.raises(ProviderError, match="ProtocolError"):
             get_provider(PusherProvider).send([event()])
@@ -324,7 +324,7 @@ settings.configure(
 )
 django.setup()
 from drf_model_pusher.providers import get_provider
-from drf_model_pusher.providers.transport import Transport
+from drf_model_pusher.providers import transport
 
 def push(name):
     get_provider().trigger(["c"], name, {{}})
@@ -373,14 +373,14 @@ class TestForks:
     def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(self, pusher_api, settings):
         body = """
             get_provider()
-            make_pool, entered = Transport._make_pool, threading.Event()
+            make_pool, entered = transport.make_pool, threading.Event()
 
-            def slow(transport):
+            def slow(*args):
                 entered.set()
                 time.sleep(1)
-                return make_pool(transport)
+                return make_pool(*args)
 
-            Transport._make_pool = slow
+            transport.make_pool = slow
             thread = threading.Thread(target=push, args=("parent",))
             thread.start()
             entered.wait()
@@ -395,13 +395,13 @@ class TestForks:
         self, pusher_api, settings
     ):
         body = """
-            pools, make_pool = [], Transport._make_pool
+            pools, make_pool = [], transport.make_pool
 
-            def kept(transport):
-                pools.append(make_pool(transport))
+            def kept(*args):
+                pools.append(make_pool(*args))
                 return pools[-1]
 
-            Transport._make_pool = kept
+            transport.make_pool = kept
             push("parent")
             pools[0].pool.mutex.acquire()  # as a thread does at any moment
             in_child(lambda: (pools.clear(), push("child")))
@@ -445,23 +445,31 @@ class TestForks:
         assert reference() is None
 
 
+@pytest.fixture
+def all_by_proxy(monkeypatch):
+    """An environment that excludes no host from its proxies."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
 class TestProxy:
-    def test_the_environments_is_used(self, pusher_api, settings, monkeypatch):
-        monkeypatch.setenv("http_proxy", f"http://Ada:p%40ss@127.0.0.1:{pusher_api.port}")
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
+    @pytest.fixture
+    def elsewhere(self, all_by_proxy, pusher_api, settings):
+        """A service that only a proxy could reach."""
         settings.PUSHER_HOST, settings.PUSHER_PORT = "pusher.invalid", 80
+
+    @pytest.mark.usefixtures("elsewhere")
+    def test_the_environments_is_used(self, pusher_api, monkeypatch):
+        monkeypatch.setenv("http_proxy", f"http://Ada:p%40ss@127.0.0.1:{pusher_api.port}")
         get_provider(PusherProvider).trigger(["a"], "hello", {})
         (call,) = pusher_api.calls
         assert call.signed
         assert call.headers["Host"].startswith("pusher.invalid")
         assert call.headers["Proxy-Authorization"] == "Basic QWRhOnBAc3M="
 
-    def test_may_lack_its_scheme(self, pusher_api, settings, monkeypatch):
+    @pytest.mark.usefixtures("elsewhere")
+    def test_may_lack_its_scheme(self, pusher_api, monkeypatch):
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{pusher_api.port}")
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        settings.PUSHER_HOST, settings.PUSHER_PORT = "pusher.invalid", 80
         get_provider(PusherProvider).trigger(["a"], "hello", {})
         assert len(pusher_api.calls) == 1
 
@@ -488,12 +496,11 @@ class TestTls:
             get_provider(PusherProvider).trigger(["a"], "hello", {})
         assert caught.value.retryable
 
+    @pytest.mark.usefixtures("all_by_proxy")
     @pytest.mark.parametrize("proxy", [None, "https://127.0.0.1:{port}"])
     def test_an_authority_whose_file_has_gone_is_an_error_of_the_provider(
         self, pusher_api, settings, monkeypatch, tmp_path, proxy
     ):
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
         if proxy:
             monkeypatch.setenv("https_proxy", proxy.format(port=pusher_api.port))
         settings.PUSHER_SSL = True
