@@ -232,7 +232,8 @@ class TestPushingQuerySet:
     def test_bulk_create_that_updates_conflicts_may_move(self, declare, told, parcels):
         declare(channels=["c{customer_id}"])
         first, other = parcels[0].customer_id, Customer.objects.create(slug="bo")
-        again = [Parcel(pk=parcels[0].pk, customer=other), Parcel(pk=99, customer=other)]
+        new = Parcel(pk=parcels[-1].pk + 1, customer=other)
+        again = [Parcel(pk=parcels[0].pk, customer=other), new]
         Parcel.objects.bulk_create(
             iter(again),
             update_conflicts=True,
