@@ -64,6 +64,18 @@ class TestLeaving:
         assert background.flush(10)
         assert [len(call.events) for call in pusher_api.calls] == [1, *[10] * 10]
 
+    def test_what_does_not_fill_a_batch_waits_behind_the_full_ones_for_more(
+        self, pusher_api, background
+    ):
+        pusher_api.script.extend([Answer(delay=0.3), Answer(delay=0.3)])
+        background.send([event(0)])
+        pusher_api.wait_for_calls(1)
+        background.send([event(n) for n in range(1, 17)])
+        pusher_api.wait_for_calls(2)
+        background.send([event(n) for n in range(17, 21)])
+        assert background.flush(10)
+        assert [len(call.events) for call in pusher_api.calls] == [1, 10, 10]
+
     def test_each_event_that_has_left_is_a_line_for_who_debugs(
         self, pusher_api, background, caplog
     ):

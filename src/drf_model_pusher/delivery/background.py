@@ -18,13 +18,13 @@ from drf_model_pusher.delivery.exits import before_exit_of_child, before_sigterm
 from drf_model_pusher.delivery.queue import EventQueue
 from drf_model_pusher.delivery.rounds import LONGEST_PAUSE, Rounds
 from drf_model_pusher.delivery.sending import report_dropped
-from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.events import MAX_EVENTS_PER_BATCH, PusherEvent
 from drf_model_pusher.forks import after_fork, notice_fork
 
 logger = logging.getLogger("drf_model_pusher")
 
-# How many waiting events one round takes: ten full batches, after which it is said how they fared.
-_ROUND = 100
+# How many waiting events one round takes at the most, after which it is said how they fared.
+_ROUND = 10 * MAX_EVENTS_PER_BATCH
 
 
 def threads_run() -> bool:
@@ -139,7 +139,8 @@ class BackgroundDelivery(BaseDelivery):
     def _round(self) -> float:
         """Try what waits; return the seconds to wait before the next round."""
         with self._changed:
-            entries = self._queue.take(_ROUND, troubled=self._rounds.troubled)
+            count = _how_many(len(self._queue))
+            entries = self._queue.take(count, troubled=self._rounds.troubled)
             self._busy = True
         try:
             left, pause = self._rounds.go(entries)
@@ -157,3 +158,12 @@ class BackgroundDelivery(BaseDelivery):
         # Receivers of signals may have used the database, in a thread that no request ends.
         close_old_connections()
         return pause
+
+
+def _how_many(waiting: int) -> int:
+    """Return how many of the waiting events the next round takes: full batches, if there are any.
+
+    What is left over would go after them anyway: by then others may have come to fill its batch.
+    """
+    count = min(waiting, _ROUND)
+    return count - count % MAX_EVENTS_PER_BATCH if count > MAX_EVENTS_PER_BATCH else count
