@@ -9,11 +9,15 @@ from statistics import median
 
 
 def turns(variants: Sequence[str], rounds: int) -> Iterator[str]:
-    """Yield each variant once a round; another one begins each round."""
+    """Yield each variant once a round; each begins as often, and follows each other one as often.
+
+    What a variant has just done is fast for the next one, if that does the same.
+    """
+    count = len(variants)
+    steps = [(step + 1) // 2 * (1 if step % 2 else -1) for step in range(count)]  # 0, 1, -1, 2, …
     for number in range(rounds):
-        start = number % len(variants)
-        yield from variants[start:]
-        yield from variants[:start]
+        order = [variants[(number + step) % count] for step in steps]
+        yield from order if number // count % 2 == 0 else reversed(order)
 
 
 @dataclass
