@@ -201,8 +201,8 @@ class PusherBackend(ChangeRules):
             if self.reads_again():
                 refetching.push(self, event, instance, ignore=ignore, using=using)
             else:
-                events = compose(self, event, instance, ignore=ignore, using=using)
-                push_events(events, using=using)
+                if events := compose(self, event, instance, ignore=ignore, using=using):
+                    push_events(events, using=using)
                 if self.touches:
                     refetching.touch(self, instance, ignore=ignore, using=using)
         except SettingError as error:

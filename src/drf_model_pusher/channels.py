@@ -31,16 +31,20 @@ class ChannelKind(str, Enum):
     @classmethod
     def of(cls, name: str) -> ChannelKind:
         """Return the kind of a full channel name."""
-        # The longer prefix first: an encrypted channel's name also begins with "private-".
-        for kind in (cls.ENCRYPTED, cls.PRIVATE, cls.PRESENCE):
-            if name.startswith(kind.value):
-                return kind
-        return cls.PUBLIC
+        return _KINDS[_PREFIX.match(name)[0]]  # type: ignore[index] # at least the empty prefix
+
+
+# The longer prefix first: an encrypted channel's name also begins with "private-".
+_KINDS: dict[str, ChannelKind] = {
+    kind.value: kind for kind in sorted(ChannelKind, key=lambda kind: -len(kind.value))
+}
+_PREFIX = re.compile("|".join(_KINDS))
+_CACHE = re.compile(f"(?:{_PREFIX.pattern})cache-")
 
 
 def is_cache_channel(name: str) -> bool:
     """Say whether late subscribers of this channel are given its last event."""
-    return name[len(ChannelKind.of(name).value) :].startswith("cache-")
+    return _CACHE.match(name) is not None
 
 
 def check_name(name: object) -> None:
@@ -65,6 +69,10 @@ def full_name(name: str, prefix: str, *, cache: bool = False) -> str:
     return prefix + ("cache-" if cache and not rest.startswith("cache-") else "") + rest
 
 
+# What most give stands first: Python must ask about the last.
+_MANY = (list, tuple, Iterable)
+
+
 def as_names(channels: str | Iterable[str], source: Callable[..., object]) -> list[str]:
     """Return channel names as a list without repetitions, in their order; a str is one name.
 
@@ -78,8 +86,7 @@ def as_names(channels: str | Iterable[str], source: Callable[..., object]) -> li
     if isinstance(channels, str):
         return [channels]
     given: Any = channels
-    # What most give stands first: Python must ask about the other.
-    names = list(given) if isinstance(given, (list, tuple, Iterable)) else [given]
+    names = list(given) if isinstance(given, _MANY) else [given]
     for name in names:
         if not isinstance(name, str):
             owner = f"{type(source.__self__).__qualname__}." if ismethod(source) else ""

@@ -30,7 +30,7 @@ What a receiver of a drop pushes may make other events drop: those are counted i
 """
 
 
-events_tried = Signal()
+events_tried = Signal(use_caching=True)
 """A provider was handed events, and has taken all of them, some or none; more tries may follow.
 
 A receiver gets ``provider``, ``events``, ``duration`` and, besides:

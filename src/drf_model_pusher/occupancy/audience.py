@@ -49,26 +49,25 @@ def _listening(everybody: Audience, provider: type[BaseProvider] | None) -> Audi
     tracked = [channel for channel in channels if is_tracked(channel)]
     if not tracked or not is_default(provider):
         return everybody
-    keys = [STATE + channel for channel in tracked]
-    keys += [EXPECTED + channel for channel in tracked if ChannelKind.of(channel).value]
+    keys = [SYNCHRONIZED]
+    for channel in tracked:
+        keys.append(STATE + channel)
+        if ChannelKind.of(channel) is not ChannelKind.PUBLIC:
+            keys.append(EXPECTED + channel)
     try:
-        known = read_many(app_settings.DRF_MODEL_PUSHER_CACHE, [SYNCHRONIZED, *keys])
+        known = read_many(app_settings.DRF_MODEL_PUSHER_CACHE, keys)
     except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
         logger.warning("occupancy unknown reason=cache error=%s", type(error).__name__)
         return everybody
-    silent = [
-        channel
-        for channel in tracked
-        if not known.get(STATE + channel) and EXPECTED + channel not in known
-    ]
-    unknown = {
-        channel
-        for channel in silent
-        if STATE + channel not in known and not covers(known.get(SYNCHRONIZED), channel)
-    }
-    vacant = set(silent) - unknown
-    left = tuple(channel for channel in channels if channel not in vacant)
-    return Audience(channels=left, unsure=bool(unknown))
+    vacant, unsure = set(), False
+    for channel in tracked:
+        if known.get(STATE + channel) or EXPECTED + channel in known:
+            continue
+        if STATE + channel in known or covers(known.get(SYNCHRONIZED), channel):
+            vacant.add(channel)
+        else:
+            unsure = True
+    return Audience(tuple([channel for channel in channels if channel not in vacant]), unsure)
 
 
 def settle(events: Sequence[PusherEvent]) -> list[PusherEvent | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -38,9 +37,10 @@ class _Reader:
         from redis.exceptions import ConnectionError as Lost
 
         backend: Any = cache._cache
-        self._make_key = cache.make_key
-        # They are a few, over and over, and Django unpickles what is no integer by failing first.
+        # Values are a few, over and over, and Django unpickles what is no integer by failing first.
         self._loads = lru_cache(maxsize=100)(backend._serializer.loads)
+        self._make_key = cache.make_key
+        self._argument = lru_cache(maxsize=1_000)(self._make_argument)
         self._lost = Lost
         pool = backend.get_client().connection_pool
         self._make = partial(pool.connection_class, **pool.connection_kwargs)
@@ -50,29 +50,28 @@ class _Reader:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return those entries that there are."""
-        found = zip(keys, self._mget([self._make_key(key) for key in keys]), strict=True)
+        # https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server
+        arguments = b"".join([self._argument(key) for key in keys])
+        values = self._ask(b"*%d\r\n$4\r\nMGET\r\n%b" % (1 + len(keys), arguments))
+        found = zip(keys, values, strict=True)
         return {key: self._loads(value) for key, value in found if value is not None}
 
-    def _mget(self, keys: Sequence[str]) -> Sequence[Any]:
-        """Return the bytes of entries, None for each that there is not."""
-        words = [b"MGET", *(key.encode(self._encoding) for key in keys)]
-        # https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server
-        command = b"*%d\r\n" % len(words)
-        command += b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
-        if (connection := self._take()) is not None:
-            with suppress(self._lost):  # the server has closed it since, or has been restarted
-                return self._ask(connection, command)
-        return self._ask(self._make(), command)
+    def _make_argument(self, key: str) -> bytes:
+        """Return an entry's key as an argument of a command."""
+        argument = self._make_key(key).encode(self._encoding)
+        return b"$%d\r\n%b\r\n" % (len(argument), argument)
 
-    def _take(self) -> Any:
-        with suppress(IndexError):
+    def _ask(self, command: bytes) -> Sequence[Any]:
+        """Return the bytes of entries, None for each that there is not."""
+        try:
             # What a forked child finds here is its parent's.
             while (connection := self._idle.pop()).pid != os.getpid():
                 pass
-            return connection
-        return None
+            return self._ask_over(connection, command)
+        except (IndexError, self._lost):  # the server has closed it since, or has been restarted
+            return self._ask_over(self._make(), command)
 
-    def _ask(self, connection: Any, command: bytes) -> Sequence[Any]:
+    def _ask_over(self, connection: Any, command: bytes) -> Sequence[Any]:
         try:
             connection.send_packed_command([command], check_health=False)
             found: Sequence[Any] = connection.read_response()

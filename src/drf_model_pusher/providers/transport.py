@@ -21,6 +21,9 @@ from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.forks import after_fork
 from drf_model_pusher.providers.connections import Pool, make_pool
 
+# To try again is for the delivery to decide.
+_ONCE = urllib3.Retry(total=False, redirect=False)
+
 
 class Transport:
     """Sends signed requests over connections that are kept alive and never shared with a fork."""
@@ -44,7 +47,7 @@ class Transport:
                 headers=request.headers,
                 body=request.body,
                 timeout=self._client.timeout,
-                retries=False,
+                retries=_ONCE,
                 redirect=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -58,7 +61,7 @@ class Transport:
     def get_unsigned(self, path: str) -> urllib3.BaseHTTPResponse:
         """Return whatever answers a GET that nobody has signed; what it raises is urllib3's."""
         return self._get_pool().urlopen(
-            "GET", self._address(path), timeout=self._client.timeout, retries=False, redirect=False
+            "GET", self._address(path), timeout=self._client.timeout, retries=_ONCE, redirect=False
         )
 
     def _start_afresh(self) -> None:
