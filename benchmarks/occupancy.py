@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks.api import Api
 from benchmarks.pushes import make_order, make_package_push
@@ -121,16 +123,20 @@ def _requests(
     findings: Findings, stand_in: StandIn, api: Api, kind: str, rounds: int, count: int
 ) -> None:
     """Compare whole requests, events and their delivery included."""
+    from benchmarks.project.views import ReadViewSet
+
     spent, waited = Samples(), Samples()
     heard = {"vacant": False, "occupied": True}
-    for variant in turns(["plain", "without", "vacant", "occupied"], rounds):
+    urls = {"plain": "plain", "bare read": "read"}
+    ReadViewSet.read = staticmethod(_bare_read(kind))
+    for variant in turns(["plain", "bare read", "without", "vacant", "occupied"], rounds):
         stand_in.reset()
         with _settings(optimised=variant in heard):
             if variant in heard:
                 _webhook({"orders": heard[variant]})
             started = time.process_time()
-            made = [api.create("plain" if variant == "plain" else "package") for _ in range(count)]
-            stand_in.wait_for(0 if variant in ("plain", "vacant") else count)
+            made = [api.create(urls.get(variant, "package")) for _ in range(count)]
+            stand_in.wait_for(count if variant in ("without", "occupied") else 0)
             time.sleep(0.01)  # the last answer is read
             spent.add(variant, (time.process_time() - started) / count)
         waited.add(variant, sum(seconds for seconds, _ in made) / count)
@@ -149,7 +155,7 @@ def _requests(
     findings.tables.append(
         Table(
             f"A POST, by who listens ({kind})",
-            ["", "plain", "without the optimisation", "nobody", "somebody"],
+            ["", "plain", "and a bare read", "without the optimisation", "nobody", "somebody"],
             [
                 [
                     name,
@@ -157,13 +163,30 @@ def _requests(
                     *(
                         f"{samples.median(variant) * 1_000_000:,.0f} µs "
                         f"({samples.ratio(variant, 'plain'):.2f} ×)"  # noqa: RUF001
-                        for variant in ("without", "vacant", "occupied")
+                        for variant in ("bare read", "without", "vacant", "occupied")
                     ),
                 ]
                 for name, samples in (("processor time", spent), ("latency", waited))
             ],
         )
     )
+
+
+def _bare_read(kind: str) -> Callable[[], object]:
+    """Return a function that reads two entries of the cache, and does nothing besides."""
+    if kind != "Redis":
+        from django.core.cache import caches
+
+        return lambda: caches["default"].get_many(["a", "b"])
+    server = urlsplit(REDIS)
+    connection = socket.create_connection((server.hostname, server.port or 6379))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def read() -> bytes:
+        connection.sendall(b"*3\r\n$4\r\nMGET\r\n$1\r\na\r\n$1\r\nb\r\n")
+        return connection.recv(4096)
+
+    return read
 
 
 def _webhook(states: dict[str, bool]) -> None:

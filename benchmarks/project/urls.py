@@ -11,6 +11,7 @@ VARIANTS = {
     "floor": views.FloorViewSet,
     "celery": views.CeleryViewSet,
     "tasks": views.TasksViewSet,
+    "read": views.ReadViewSet,
     "insert": views.InsertViewSet,
     "package": views.PackageViewSet,
 }

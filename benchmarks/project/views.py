@@ -1,6 +1,7 @@
 """The same viewset: plain, with calls or tasks by hand, over the floor, with the package."""
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.db import connection, transaction
@@ -46,6 +47,16 @@ class CeleryViewSet(HandWrittenViewSet):
 
 class TasksViewSet(HandWrittenViewSet):
     sender = Enqueuer("tasks")
+
+
+class ReadViewSet(PlainViewSet):
+    """What nobody can do without who asks in the request who listens: one read of the cache."""
+
+    read: ClassVar[Callable[[], object]]
+
+    def perform_create(self, serializer):
+        super().perform_create(serializer)
+        self.read()
 
 
 class InsertViewSet(PlainViewSet):
