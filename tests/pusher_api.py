@@ -59,6 +59,8 @@ class Answer:
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
+    held: threading.Event | None = None
+    """What it waits for besides."""
     reset: bool = False
     taken: bool = False
     """Whether a call that is reset has arrived all the same."""
@@ -164,6 +166,8 @@ class PusherApi:
             self.calls.append(call)
             self._arrived.notify_all()
         time.sleep(answer.delay)
+        if answer.held:
+            answer.held.wait(PATIENCE)
         if answer.reset:
             # No linger: the client sees a reset and not an orderly end.
             handler.connection.setsockopt(

@@ -70,7 +70,7 @@ def full_name(name: str, prefix: str, *, cache: bool = False) -> str:
 
 
 # What most give stands first: Python must ask about the last.
-_MANY = (list, tuple, Iterable)
+_COLLECTIONS = (list, tuple, Iterable)
 
 
 def as_names(channels: str | Iterable[str], source: Callable[..., object]) -> list[str]:
@@ -86,7 +86,7 @@ def as_names(channels: str | Iterable[str], source: Callable[..., object]) -> li
     if isinstance(channels, str):
         return [channels]
     given: Any = channels
-    names = list(given) if isinstance(given, _MANY) else [given]
+    names = list(given) if isinstance(given, _COLLECTIONS) else [given]
     for name in names:
         if not isinstance(name, str):
             owner = f"{type(source.__self__).__qualname__}." if ismethod(source) else ""

@@ -67,7 +67,7 @@ class TestLeaving:
     def test_what_does_not_fill_a_batch_waits_behind_the_full_ones_for_more(
         self, pusher_api, background
     ):
-        pusher_api.script.extend([Answer(delay=0.3), Answer(delay=0.3)])
+        pusher_api.script.extend([Answer(delay=2), Answer(delay=2)])
         background.send([event(0)])
         pusher_api.wait_for_calls(1)
         background.send([event(n) for n in range(1, 17)])
@@ -75,6 +75,39 @@ class TestLeaving:
         background.send([event(n) for n in range(17, 21)])
         assert background.flush(10)
         assert [len(call.events) for call in pusher_api.calls] == [1, 10, 10]
+        assert names(pusher_api) == [f"e{n}" for n in range(21)]
+
+    def test_nothing_waits_for_the_pause_of_another_provider(
+        self, pusher_api, background, settings
+    ):
+        settings.PUSHER_TIMEOUT = 5
+        pusher_api.default = Answer(status=503, headers={"Retry-After": "300"})
+        background.send(
+            [event(n) for n in range(10)]
+            + [event(n, provider=MemoryProvider) for n in range(10, 12)]
+        )
+        deadline = time.monotonic() + PATIENCE
+        while background.waiting() > 10 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert background.waiting() == 10
+        pusher_api.default = Answer()
+        assert background.flush(10)
+
+    @pytest.mark.django_db(transaction=True)  # the round closes old connections, in this thread
+    def test_all_leave_where_no_thread_can_start_any_more(
+        self, pusher_api, background, monkeypatch
+    ):
+        def refuse(thread):
+            if thread.name == "drf_model_pusher":
+                raise RuntimeError("can't create new thread at interpreter shutdown")
+            start(thread)
+
+        start = threading.Thread.start
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        monkeypatch.setattr(threading, "main_thread", lambda: SimpleNamespace(is_alive=bool))
+        background.send([event(n) for n in range(117)])
+        assert background.waiting() == 0
+        assert names(pusher_api) == [f"e{n}" for n in range(117)]
 
     def test_each_event_that_has_left_is_a_line_for_who_debugs(
         self, pusher_api, background, caplog
@@ -476,7 +509,9 @@ class TestProcesses:
     def test_children_forked_behind_pythons_back_lose_and_repeat_nothing(
         self, pusher_api, settings
     ):
-        pusher_api.script.append(Answer(delay=2))
+        # A fork that Python does not know of hangs if the other thread just wants the interpreter.
+        ended = threading.Event()
+        pusher_api.script.append(Answer(held=ended))
         body = """
             import ctypes
             end = get_delivery()._end
@@ -486,16 +521,22 @@ class TestProcesses:
             for pushes in (True, False):
                 pid = ctypes.PyDLL(None).fork()  # as uWSGI does
                 if not pid:
-                    signal.alarm(20)
+                    signal.alarm(30)
                     if pushes: push("child")
                     started = time.monotonic()
                     end()
-                    os._exit(time.monotonic() - started > 3)
+                    os._exit(time.monotonic() - started > 15)
                 assert os.waitpid(pid, 0)[1] == 0
+            print("ended", flush=True)
         """
-        process = run(pusher_api, settings, body, stdin=subprocess.PIPE, text=True)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        process = run(pusher_api, settings, body, timeout=20, **pipes)
         pusher_api.wait_for_calls(1)
-        process.communicate("\n", timeout=30)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "ended\n"
+        ended.set()
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert sorted(names(pusher_api)) == ["child", "first", "second"]
 

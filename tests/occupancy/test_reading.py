@@ -49,6 +49,16 @@ class TestRedis:
         record({"a": True, "b": False}, now_ms())
         assert audience(["a", "b"]) == Audience(channels=("a",))
 
+    def test_a_key_may_be_spelled_anew_for_each_tenant(self, settings):
+        prefix, tenants = settings.CACHES["default"]["KEY_PREFIX"], ["a"]
+        own = {"KEY_FUNCTION": lambda key, *others: f"{prefix}:{tenants[-1]}:{key}"}
+        settings.CACHES = {"default": settings.CACHES["default"] | own}
+        record({"c": True}, now_ms())
+        assert audience(["c"]) == Audience(channels=("c",))
+        tenants.append("b")
+        record({"c": False}, now_ms())
+        assert audience(["c"]) == Audience(channels=())
+
     def test_where_django_keeps_its_connections_elsewhere_it_reads_itself(self, monkeypatch):
         record({"a": True, "b": False}, now_ms())
         monkeypatch.setattr(reading, "RedisCacheClient", object())

@@ -119,7 +119,8 @@ class BackgroundDelivery(BaseDelivery):
             else:
                 self._thread = thread
         if self._thread is None:
-            self._round()  # the interpreter ends: now or never
+            while self._queue and not self._round():
+                pass  # the interpreter ends: now or never
         else:
             before_exit_of_child(self._end)
             before_sigterm(self._end)
@@ -139,7 +140,7 @@ class BackgroundDelivery(BaseDelivery):
     def _round(self) -> float:
         """Try what waits; return the seconds to wait before the next round."""
         with self._changed:
-            count = _how_many(len(self._queue))
+            count = _how_many(self._queue.first(_ROUND))
             entries = self._queue.take(count, troubled=self._rounds.troubled)
             self._busy = True
         try:
@@ -160,10 +161,15 @@ class BackgroundDelivery(BaseDelivery):
         return pause
 
 
-def _how_many(waiting: int) -> int:
-    """Return how many of the waiting events the next round takes: full batches, if there are any.
+def _how_many(waiting: Sequence[PusherEvent]) -> int:
+    """Return how many of the first waiting events a round takes: full batches, if there are any.
 
     What is left over would go after them anyway: by then others may have come to fill its batch.
+    That is not so for another provider's, nor sure of events that are several items of a batch.
     """
-    count = min(waiting, _ROUND)
-    return count - count % MAX_EVENTS_PER_BATCH if count > MAX_EVENTS_PER_BATCH else count
+    count = len(waiting)
+    fills = (
+        all(len(event.channels) == 1 for event in waiting)
+        and len({event.provider for event in waiting}) == 1
+    )
+    return count - count % MAX_EVENTS_PER_BATCH if fills and count > MAX_EVENTS_PER_BATCH else count

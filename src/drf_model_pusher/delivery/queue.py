@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 
 from drf_model_pusher.events import PusherEvent
 
@@ -35,6 +35,10 @@ class EventQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def first(self, limit: int) -> list[PusherEvent]:
+        """Return the oldest events, which stay."""
+        return [entry.event for entry in islice(self._waiting.values(), limit)]
 
     def put(self, event: PusherEvent, *, now: float) -> PusherEvent | None:
         """Add an event; return the one that had to go for it, if any."""

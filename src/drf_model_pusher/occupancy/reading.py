@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -51,27 +52,33 @@ class _Reader:
     def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return those entries that there are."""
         # https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server
-        arguments = b"".join([self._argument(key) for key in keys])
+        arguments = b"".join([self._argument(self._make_key(key)) for key in keys])
         values = self._ask(b"*%d\r\n$4\r\nMGET\r\n%b" % (1 + len(keys), arguments))
         found = zip(keys, values, strict=True)
         return {key: self._loads(value) for key, value in found if value is not None}
 
     def _make_argument(self, key: str) -> bytes:
-        """Return an entry's key as an argument of a command."""
-        argument = self._make_key(key).encode(self._encoding)
+        """Return a key, as the cache spells it, as an argument of a command."""
+        argument = key.encode(self._encoding)
         return b"$%d\r\n%b\r\n" % (len(argument), argument)
 
     def _ask(self, command: bytes) -> Sequence[Any]:
         """Return the bytes of entries, None for each that there is not."""
+        if (connection := self._take()) is not None:
+            with suppress(self._lost):  # the server has closed it since, or has been restarted
+                return self._exchange(connection, command)
+        return self._exchange(self._make(), command)
+
+    def _take(self) -> Any:
         try:
             # What a forked child finds here is its parent's.
             while (connection := self._idle.pop()).pid != os.getpid():
                 pass
-            return self._ask_over(connection, command)
-        except (IndexError, self._lost):  # the server has closed it since, or has been restarted
-            return self._ask_over(self._make(), command)
+        except IndexError:
+            return None
+        return connection
 
-    def _ask_over(self, connection: Any, command: bytes) -> Sequence[Any]:
+    def _exchange(self, connection: Any, command: bytes) -> Sequence[Any]:
         try:
             connection.send_packed_command([command], check_health=False)
             found: Sequence[Any] = connection.read_response()
