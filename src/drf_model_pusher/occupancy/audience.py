@@ -29,7 +29,7 @@ class Audience(NamedTuple):
 
 
 def audience(channels: Sequence[str], provider: type[BaseProvider] | None = None) -> Audience:
-    """Return which channels are worth an event, with one read of the cache however many there are.
+    """Return which channels are worth an event, with at most one read of the cache for all.
 
     Args:
         channels: Full names.

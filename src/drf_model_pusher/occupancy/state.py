@@ -16,6 +16,7 @@ from django.core.cache import BaseCache, caches
 from drf_model_pusher.channels import is_cache_channel, is_valid_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import ModelPusherException
+from drf_model_pusher.occupancy.reading import has_written
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -75,6 +76,7 @@ def expect(channel: str) -> None:
     if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED and is_tracked(channel):
         try:
             occupancy_cache().set(EXPECTED + channel, True, timeout=_ARRIVAL)
+            has_written()
         except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
             logger.warning("subscriber not expected reason=cache error=%s", type(error).__name__)
 
@@ -101,6 +103,7 @@ def _put(cache: BaseCache, occupied: bool, times: Mapping[str, int]) -> None:
         *cache.set_many({TIME + channel: at for channel, at in times.items()}, memory),
         *cache.set_many({STATE + channel: occupied for channel in times}, lasts),
     ]
+    has_written()
     if lost:
         raise OccupancyError(f"The cache did not take {len(lost)} entries.")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.occupancy.reading import has_written
 from drf_model_pusher.occupancy.state import is_tracked, occupancy_cache, record
 from drf_model_pusher.providers.base import get_provider
 from drf_model_pusher.registry import registry
@@ -52,6 +53,7 @@ def synchronize(prefix: str = "") -> int | None:
     if age > 0:
         # Whole seconds: what Redis and Memcached count in.
         occupancy_cache().set(SYNCHRONIZED, prefix, timeout=math.ceil(age))
+        has_written()
     return len(names)
 
 
