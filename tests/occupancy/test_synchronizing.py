@@ -132,5 +132,5 @@ class TestSynchronization:
             backend, "set_many", lambda *args, **kw: trips.append(1) or original(*args, **kw)
         )
         assert synchronize() == 2_500
-        assert len(trips) <= 12
+        assert len(trips) <= 7
         assert audience(["lines.2499", "lines.2500"]).channels == ("lines.2499",)

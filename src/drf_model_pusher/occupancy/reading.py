@@ -1,7 +1,7 @@
 """Reading several entries of Django's cache, most often without asking for them.
 
-Redis tells a connection of a change to what was read over it. What a process has read holds until
-then, so most pushes cost no round trip.
+Redis tells a connection when the one entry changes that is written with each of the others, so what
+was read need not be asked for again by the pushes that follow within a second.
 https://redis.io/docs/latest/develop/reference/client-side-caching/
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
@@ -17,32 +17,26 @@ from typing import Any
 from django.core.cache import BaseCache, caches
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
-# Seconds: how long a connection is trusted that may be dead without a word; how long it is used, as
-# an entry that has expired is one that has changed, but not before Redis happens to remove it.
-_TRUST, _USE = 1.0, 60.0
-# Entries that a connection is asked for before another one takes its place: Redis remembers them.
-_MEMORY = 10_000
-
-_written_at = float("-inf")
+# Seconds for which what was read counts: the connection may have died without a word, and of an
+# entry that expires nobody tells.
+_LASTS = 1.0
 
 
-def read_many(alias: str, keys: Sequence[str]) -> dict[str, Any]:
-    """Return what ``get_many()`` of a cache would, of keys that need no validation.
+def read_many(alias: str, keys: Sequence[str], *, stamp: str) -> dict[str, Any]:
+    """Return what ``get_many()`` of a cache would, or would have within the last second.
 
-    What other processes write is seen as soon as Redis has told of it, at most a second later.
+    Args:
+        alias: The cache's.
+        keys: Of entries; they need no validation.
+        stamp: The key of an entry that is written with, or after, each change of any of them: with
+            Redis such a change is seen as soon as the server has told of it.
     """
     settings = caches.settings.get(alias)
     known = _readers.get(alias)
     if known is None or known[0] is not settings:
         known = _readers[alias] = settings, _reader(caches[alias])
     reader = known[1]
-    return caches[alias].get_many(keys) if reader is None else reader.get_many(keys)
-
-
-def has_written() -> None:
-    """Have what this process has just written be seen by all that is read from now on."""
-    global _written_at
-    _written_at = time.monotonic()
+    return caches[alias].get_many(keys) if reader is None else reader.get_many(keys, stamp)
 
 
 class _Reader:
@@ -62,22 +56,23 @@ class _Reader:
         self._make_key = cache.make_key
         pool = backend.get_client().connection_pool
         self._make = partial(pool.connection_class, **pool.connection_kwargs)
-        self._encoding = pool.connection_kwargs.get("encoding", "utf-8")
         self._lost = Lost
         # As many as threads have read at a time.
         self._idle: list[_Line] = []
 
-    def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+    def get_many(self, keys: Sequence[str], stamp: str) -> dict[str, Any]:
         """Return those entries that there are."""
-        values = self._read([self._make_key(key).encode(self._encoding) for key in keys])
-        found = zip(keys, values, strict=True)
+        watched, *made = [self._make_key(key).encode() for key in (stamp, *keys)]
+        found = zip(keys, self._read(made, watched), strict=True)
         return {key: self._loads(value) for key, value in found if value is not None}
 
-    def _read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+    def _read(self, keys: Sequence[bytes], stamp: bytes) -> Sequence[bytes | None]:
         if (line := self._take()) is not None:
-            with suppress(self._lost):  # the server has closed it since, or has been restarted
-                return self._read_over(line, keys)
-        return self._read_over(_Line(self._make()), keys)
+            try:
+                return self._read_over(line, keys, stamp)
+            except self._lost:  # the server has closed it since, or has been restarted
+                self._idle.clear()
+        return self._read_over(_Line(self._make()), keys, stamp)
 
     def _take(self) -> _Line | None:
         try:
@@ -88,66 +83,77 @@ class _Reader:
             return None
         return line
 
-    def _read_over(self, line: _Line, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+    def _read_over(
+        self, line: _Line, keys: Sequence[bytes], stamp: bytes
+    ) -> Sequence[bytes | None]:
         try:
-            values = line.read(keys)
+            values = line.read(keys, stamp)
         except BaseException:
             line.connection.disconnect()  # the rest of an answer is nobody's
             raise
-        if line.is_used_up():
-            line.connection.disconnect()
-        else:
-            self._idle.append(line)
+        self._idle.append(line)
         return values
 
 
 class _Line:
-    """A connection, and what was read over it and has not changed since."""
+    """A connection, and what was read over it since Redis last told of a change."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self._known: dict[bytes, bytes | None] = {}
-        self._made_at = self._asked_at = time.monotonic()
-        self._asked_for = 0
+        self._known_since = 0.0
+        self._watched: set[bytes] = set()
         connection.connect()
-        self._is_told = _listen(connection, self._forget)
+        # Only appended to while redis-py reads, as it passes over what a handler raises.
+        self._news: list[Any] = []
+        self._is_told = _listen(connection, self._news)
 
-    def read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[bytes], stamp: bytes) -> Sequence[bytes | None]:
         """Return the bytes of entries, None for each that there is not."""
-        if self._is_told and self._is_current():
-            with suppress(KeyError):
-                return [self._known[key] for key in keys]
-        self._asked_at = time.monotonic()
-        self._asked_for += len(keys)
-        self.connection.send_command("MGET", *keys)
-        # What Redis tells comes before an answer that knows of it, and is heard with it.
-        values: Sequence[bytes | None] = self.connection.read_response()
-        if self._is_told:
-            self._known.update(zip(keys, values, strict=True))
+        if not self._is_told:
+            return self._ask([("MGET", *keys)])
+        self._hear()
+        now = time.monotonic()
+        if self._known_since < now - _LASTS:
+            self._known.clear()
+        with suppress(KeyError):
+            return [self._known[key] for key in keys]
+        if not self._known:
+            self._known_since = now
+        # Watched first: what changes between the two is told.
+        watch = [] if stamp in self._watched else [("CLIENT", "CACHING", "YES"), ("GET", stamp)]
+        values = self._ask([*watch, ("MGET", *keys)])
+        self._watched.add(stamp)
+        self._known.update(zip(keys, values, strict=True))
+        self._heed()
         return values
 
-    def is_used_up(self) -> bool:
-        """Say whether another connection should take its place."""
-        return self._asked_for > _MEMORY or self._made_at < time.monotonic() - _USE
+    def _ask(self, commands: Sequence[Sequence[Any]]) -> Sequence[bytes | None]:
+        """Return the answer to the last command, a list of entries."""
+        # A check of the connection's health might replace it by one that is told of nothing.
+        packed = self.connection.pack_commands(commands)
+        self.connection.send_packed_command(packed, check_health=False)
+        answers: list[Any] = [self.connection.read_response() for _ in commands]
+        values: list[bytes | None] = answers[-1]
+        if not all(value is None or isinstance(value, bytes) for value in values):
+            raise _disorder()
+        return values
 
-    def _is_current(self) -> bool:
-        if self._asked_at <= max(_written_at, time.monotonic() - _TRUST):
-            return False
+    def _hear(self) -> None:
         while self.connection.can_read():
-            self.connection.read_response(push_request=True)
-        return True
+            if self.connection.read_response(push_request=True) is not None:
+                raise _disorder()
+        self._heed()
 
-    def _forget(self, message: Sequence[Any]) -> None:
-        changed = message[1]
-        if changed is None:
-            self._known.clear()  # Redis has been emptied
-        else:
-            for key in changed:
-                self._known.pop(key, None)
+    def _heed(self) -> None:
+        if self._news:
+            self._news.clear()
+            self._watched.clear()
+            self._known.clear()
 
 
-def _listen(connection: Any, hear: Callable[[Sequence[Any]], None]) -> bool:
-    """Have a connection told of changes; say whether it will be.
+def _listen(connection: Any, news: list[Any]) -> bool:
+    """Have a connection told of changes to what it watches; say whether it will be.
 
     Not so in the older protocol, on an old server, or where its account may not.
     """
@@ -156,13 +162,18 @@ def _listen(connection: Any, hear: Callable[[Sequence[Any]], None]) -> bool:
     register = getattr(connection._parser, "set_invalidation_push_handler", None)
     if register is None or int(connection.get_protocol()) < 3:
         return False
-    connection.send_command("CLIENT", "TRACKING", "ON")
-    try:
-        connection.read_response()
-    except ResponseError:
-        return False
-    register(hear)
+    for command in (("TRACKING", "ON", "OPTIN"), ("CACHING", "YES")):
+        connection.send_command("CLIENT", *command, check_health=False)
+        try:
+            connection.read_response()
+        except ResponseError:
+            return False
+    register(news.append)
     return True
+
+
+def _disorder() -> Exception:
+    return RuntimeError("Redis has answered what nobody asked.")
 
 
 # By alias, with the settings that they were made from; None where Django reads itself.
@@ -178,17 +189,21 @@ def _reader(cache: BaseCache) -> _Reader | None:
 
 
 def _is_plain(backend: Any) -> bool:
-    """Say whether a backend reads from one server, over connections that anybody may make.
+    """Say whether a backend reads bytes from one server, over connections that anybody may make.
 
     Of several servers it chooses one for each read; a pool of another class than redis-py's own may
     choose as well, or count the connections. None of this is public: where Django has changed it,
     all is left to Django.
     """
     try:
-        return (
-            len(backend._servers) == 1
-            and backend._pool_class is backend._lib.ConnectionPool
-            and callable(backend._serializer.loads)
-        )
+        if (
+            len(backend._servers) != 1
+            or backend._pool_class is not backend._lib.ConnectionPool
+            or not callable(backend._serializer.loads)
+        ):
+            return False
+        options = backend.get_client().connection_pool.connection_kwargs
     except AttributeError:
         return False
+    encoding = str(options.get("encoding", "utf-8")).lower()
+    return encoding in ("utf-8", "utf8") and not options.get("decode_responses")

@@ -16,7 +16,6 @@ from django.core.cache import BaseCache, caches
 from drf_model_pusher.channels import is_cache_channel, is_valid_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import ModelPusherException
-from drf_model_pusher.occupancy.reading import has_written
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -27,6 +26,8 @@ TIME = "drf-model-pusher:occupied-at:"
 #: Before a channel's name: somebody has just been authorized to subscribe. It is no state, which a
 #: webhook of somebody who leaves could override, and which it could cut short itself.
 EXPECTED = "drf-model-pusher:expected:"
+#: Written with each change of what is known, so that who watches it need not read the rest again.
+CHANGED = "drf-model-pusher:changed"
 
 _RECORDING = "drf-model-pusher:recording"
 
@@ -65,7 +66,8 @@ def record(states: Mapping[str, bool], time_ms: int, *, confirmed: bool = False)
             if confirmed or time_ms > known or (time_ms == known and occupied):
                 news[occupied][channel] = max(known, time_ms)
         for occupied, channels in news.items():
-            _put(cache, occupied, channels)
+            if channels:
+                _put(cache, occupied, channels)
 
 
 def expect(channel: str) -> None:
@@ -75,8 +77,7 @@ def expect(channel: str) -> None:
     """
     if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED and is_tracked(channel):
         try:
-            occupancy_cache().set(EXPECTED + channel, True, timeout=_ARRIVAL)
-            has_written()
+            occupancy_cache().set_many({EXPECTED + channel: True, CHANGED: True}, _ARRIVAL)
         except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
             logger.warning("subscriber not expected reason=cache error=%s", type(error).__name__)
 
@@ -101,9 +102,8 @@ def _put(cache: BaseCache, occupied: bool, times: Mapping[str, int]) -> None:
     memory = max(lasts, 2 * app_settings.DRF_MODEL_PUSHER_WEBHOOK_MAX_AGE)
     lost = [
         *cache.set_many({TIME + channel: at for channel, at in times.items()}, memory),
-        *cache.set_many({STATE + channel: occupied for channel in times}, lasts),
+        *cache.set_many({STATE + channel: occupied for channel in times} | {CHANGED: True}, lasts),
     ]
-    has_written()
     if lost:
         raise OccupancyError(f"The cache did not take {len(lost)} entries.")
 
