@@ -23,7 +23,7 @@ def measure(stand_in: StandIn, *, quick: bool) -> Findings:
         "POST requests per second under gunicorn, 1 worker with 2 threads",
         ["round trip", *VARIANTS, "hand-written / plain", "package / plain", "package / floor"],
     )
-    rounds, seconds = (1, 0.5) if quick else (12, 1.0)
+    rounds, seconds = (1, 0.5) if quick else (30, 0.5)
     with gunicorn() as port:
         for variant in VARIANTS:
             _turn(stand_in, port, variant, 0, 0.3)  # nobody's first requests are measured

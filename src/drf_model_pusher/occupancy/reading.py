@@ -28,8 +28,8 @@ def read_many(alias: str, keys: Sequence[str], *, stamp: str) -> dict[str, Any]:
     Args:
         alias: The cache's.
         keys: Of entries; they need no validation.
-        stamp: The key of an entry that is written with, or after, each change of any of them: with
-            Redis such a change is seen as soon as the server has told of it.
+        stamp: The key of an entry that is written with each change of any of them, or after it, as
+            who is told reads at once. With Redis a change is seen as soon as the server has told.
     """
     settings = caches.settings.get(alias)
     known = _readers.get(alias)
@@ -71,8 +71,9 @@ class _Reader:
             try:
                 return self._read_over(line, keys, stamp)
             except self._lost:  # the server has closed it since, or has been restarted
-                self._idle.clear()
-        return self._read_over(_Line(self._make()), keys, stamp)
+                while (other := self._take()) is not None:
+                    other.connection.disconnect()
+        return self._read_over(_Line(self._make(), stamp), keys, stamp)
 
     def _take(self) -> _Line | None:
         try:
@@ -98,20 +99,19 @@ class _Reader:
 class _Line:
     """A connection, and what was read over it since Redis last told of a change."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, stamp: bytes) -> None:
         self.connection = connection
         self._known: dict[bytes, bytes | None] = {}
         self._known_since = 0.0
-        self._watched: set[bytes] = set()
-        connection.connect()
         # Only appended to while redis-py reads, as it passes over what a handler raises.
         self._news: list[Any] = []
-        self._is_told = _listen(connection, self._news)
+        connection.connect()
+        self._watched = {stamp} if _listen(connection, stamp, self._news) else None
 
     def read(self, keys: Sequence[bytes], stamp: bytes) -> Sequence[bytes | None]:
         """Return the bytes of entries, None for each that there is not."""
-        if not self._is_told:
-            return self._ask([("MGET", *keys)])
+        if self._watched is None:
+            return self._ask(keys)
         self._hear()
         now = time.monotonic()
         if self._known_since < now - _LASTS:
@@ -120,55 +120,60 @@ class _Line:
             return [self._known[key] for key in keys]
         if not self._known:
             self._known_since = now
-        # Watched first: what changes between the two is told.
-        watch = [] if stamp in self._watched else [("CLIENT", "CACHING", "YES"), ("GET", stamp)]
-        values = self._ask([*watch, ("MGET", *keys)])
+        # Watched first: what changes between the two is told, and heard before the next answer.
+        values = self._ask(keys, () if stamp in self._watched else _watching(stamp))
         self._watched.add(stamp)
         self._known.update(zip(keys, values, strict=True))
-        self._heed()
         return values
 
-    def _ask(self, commands: Sequence[Sequence[Any]]) -> Sequence[bytes | None]:
-        """Return the answer to the last command, a list of entries."""
+    def _ask(
+        self, keys: Sequence[bytes], before: Sequence[Sequence[Any]] = ()
+    ) -> Sequence[bytes | None]:
+        commands = [*before, ("MGET", *keys)]
         # A check of the connection's health might replace it by one that is told of nothing.
         packed = self.connection.pack_commands(commands)
         self.connection.send_packed_command(packed, check_health=False)
-        answers: list[Any] = [self.connection.read_response() for _ in commands]
-        values: list[bytes | None] = answers[-1]
-        if not all(value is None or isinstance(value, bytes) for value in values):
+        *_, values = [self.connection.read_response() for _ in commands]
+        if len(values) != len(keys) or not all(isinstance(v, bytes | None) for v in values):
             raise _disorder()
-        return values
+        found: Sequence[bytes | None] = values
+        return found
 
     def _hear(self) -> None:
+        """Take note of what Redis has told, if anything."""
         while self.connection.can_read():
-            if self.connection.read_response(push_request=True) is not None:
+            heard = len(self._news)
+            self.connection.read_response(push_request=True)
+            if len(self._news) == heard:
                 raise _disorder()
-        self._heed()
-
-    def _heed(self) -> None:
-        if self._news:
+        if self._news and self._watched is not None:
             self._news.clear()
             self._watched.clear()
             self._known.clear()
 
 
-def _listen(connection: Any, news: list[Any]) -> bool:
-    """Have a connection told of changes to what it watches; say whether it will be.
+def _watching(stamp: bytes) -> Sequence[Sequence[Any]]:
+    """Return the commands after which Redis tells of the next change of an entry."""
+    return ("CLIENT", "CACHING", "YES"), ("GET", stamp)
 
-    Not so in the older protocol, on an old server, or where its account may not.
+
+def _listen(connection: Any, stamp: bytes, news: list[Any]) -> bool:
+    """Have a connection watch an entry and put what it is told into a list; say whether it does.
+
+    It does not in the older protocol, on an old server, or where its account may not.
     """
     from redis.exceptions import ResponseError
 
     register = getattr(connection._parser, "set_invalidation_push_handler", None)
     if register is None or int(connection.get_protocol()) < 3:
         return False
-    for command in (("TRACKING", "ON", "OPTIN"), ("CACHING", "YES")):
-        connection.send_command("CLIENT", *command, check_health=False)
-        try:
-            connection.read_response()
-        except ResponseError:
-            return False
     register(news.append)
+    try:
+        for command in (("CLIENT", "TRACKING", "ON", "OPTIN"), *_watching(stamp)):
+            connection.send_command(*command, check_health=False)
+            connection.read_response()
+    except ResponseError:
+        return False
     return True
 
 
