@@ -19,7 +19,7 @@ def measure(stand_in: StandIn, api: Api, *, quick: bool) -> Findings:
         "Latency of a request in process",
         ["round trip", "method", *VARIANTS, "package / plain", "package / floor"],
     )
-    rounds, count = (2, 6) if quick else (20, 40)
+    rounds, count = (2, 6) if quick else (60, 40)
     for delay in DELAYS:
         samples = {method: Samples() for method in METHODS}
         for variant in turns(VARIANTS, rounds):
