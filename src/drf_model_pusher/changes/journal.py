@@ -1,0 +1,284 @@
+"""The changes of each transaction, in order, until it is committed or rolled back.
+
+A journal hangs on its connection. Each entry is itself the ``on_commit`` hook, and Django alone
+holds it: a savepoint that is rolled back drops exactly its entries. The first hook that runs takes
+the living entries behind it along, so one transaction is flushed once. Outside a transaction an
+entry is flushed at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, TypeGuard
+from weakref import ref
+
+from django.db import connections
+
+from drf_model_pusher.changes.change import Change, Recorded
+from drf_model_pusher.changes.flushing import flush
+from drf_model_pusher.delivery.base import get_delivery
+
+logger = logging.getLogger("drf_model_pusher")
+
+# The attribute of a connection, which is one thread's.
+_JOURNAL = "_drf_model_pusher_journal"
+
+#: Called with a journal whose entries have changed, while a test captures events.
+captures: list[Callable[[Journal], None]] = []
+
+
+class _Entry:
+    """One change, as a hook of its transaction."""
+
+    __slots__ = ("__weakref__", "blocks", "cell", "item", "journal", "own")
+
+    def __init__(self, item: Recorded, journal: Journal, *, own: bool) -> None:
+        self.item = item
+        self.journal: Journal | None = journal
+        self.own = own
+        self.blocks: Sequence[Any] = ()
+        #: What the journal holds: a function that returns the entry while it lives.
+        self.cell: list[Callable[[], _Entry | None]] = [ref(self)]
+
+    def __call__(self) -> None:
+        if self.journal is not None:
+            self.journal._on_commit(self)
+
+    def keep(self) -> None:
+        """Live on without the transaction, which is over."""
+        self.cell[0] = lambda: self
+
+
+class Journal:
+    """The changes of a connection that wait for its commit."""
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self._cells: list[list[Callable[[], _Entry | None]]] = []
+
+    def record(self, item: Recorded, *, own: bool = False) -> None:
+        """Add a change to the current transaction; outside of one, flush it."""
+        connection = connections[self.using]
+        entry = _Entry(item, self, own=own)
+        if connection.in_atomic_block:
+            if captures:
+                entry.blocks = open_blocks(connection)
+            connection.on_commit(entry)
+        else:
+            entry.keep()
+            if not connection.get_autocommit():
+                _log_manual_transaction()
+        self._add([entry])
+
+    def flush_finished(self, around: Sequence[Any]) -> None:
+        """Flush changes whose own transaction blocks have ended, as a test needs it.
+
+        Args:
+            around: The ``open_blocks()`` that the code under test did not open itself.
+        """
+        connection = connections[self.using]
+        open_now = [block for block in open_blocks(connection) if block not in around]
+        finished: list[_Entry] = []
+        unfinished: list[_Entry] = []
+        for entry in self._living():
+            own = [block for block in entry.blocks if block not in around]
+            # A block without a savepoint rolls back what is around it, which has begun to.
+            undone = connection.needs_rollback and own and own[0][1] is None
+            is_open = undone or any(block in open_now for block in own)
+            (unfinished if is_open else finished).append(entry)
+        self._cells = [entry.cell for entry in unfinished]
+        self._flush(finished)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits that may still be committed."""
+        return not self._living()
+
+    def _add(self, entries: Sequence[_Entry]) -> None:
+        if not entries:
+            return
+        connection = connections[self.using]
+        if not connection.in_atomic_block or get_delivery().joins_transaction:
+            self._flush(entries)
+            return
+        if self._cells and self._cells[-1][0]() is None:  # rolled back
+            self._cells = [entry.cell for entry in self._living()]
+        for entry in entries:
+            entry.journal = self
+            self._cells.append(entry.cell)
+        for captured in captures:
+            captured(self)
+
+    def _on_commit(self, entry: _Entry) -> None:
+        """Flush the entry with those behind it; those before it had their turn, or have none."""
+        cells = self._cells
+        start = next((place for place, cell in enumerate(cells) if cell is entry.cell), len(cells))
+        behind = [each for cell in cells[start:] if (each := cell[0]()) is not None]
+        self._cells = []
+        self._flush(behind)
+
+    def _flush(self, entries: Sequence[_Entry]) -> None:
+        for entry in entries:
+            entry.journal = None
+        if entries:
+            flush([entry.item for entry in entries], self.using)
+
+    def _living(self) -> list[_Entry]:
+        return [entry for cell in self._cells if (entry := cell[0]()) is not None]
+
+
+class Block(Journal):
+    """The changes of a ``perform_…()`` or a bulk operation, which leave at its end.
+
+    What the operation pushes itself takes the place of what observers saw of the same objects.
+    """
+
+    def __init__(self, using: str, outer: Journal, enclosing: Block | None) -> None:
+        super().__init__(using)
+        self.outer = outer
+        #: The block around it, of whatever database.
+        self.enclosing = enclosing
+        self.is_over = False
+        #: What the operation pushes itself, or keeps silent about: backends and keys.
+        self.own: set[tuple[Any, Any]] = set()
+        #: Whether what is recorded now is the operation's own.
+        self.records_own = False
+        # Where its own changes stand, if no observer saw them.
+        self._place = 0
+
+    def begin_own(self) -> None:
+        """Let the operation's own changes stand here, before what follows."""
+        self._place = len(self._cells)
+
+    def record(self, item: Recorded, *, own: bool = False) -> None:
+        """Keep a change until the end of the block."""
+        super().record(item, own=own or self.records_own)
+
+    def close(self, *, failed: bool) -> None:
+        """Hand the changes over to the journal around the block; own ones only if it succeeded."""
+        self.is_over = True
+        cells, self._cells = self._cells, []
+        own = [each for cell in cells if (each := cell[0]()) is not None and each.own]
+        if failed:
+            _forget(own)
+            own = []
+        said = {name for entry in own for name in names(entry.item)}
+        kept: list[_Entry] = []
+        place = 0
+        for index, cell in enumerate(cells):
+            if index == self._place:
+                place = len(kept)
+            if (entry := cell[0]()) is None or entry.own:
+                continue
+            if self._is_said(entry.item, said):
+                _forget([entry])
+                same = [each for each in own if subjects(each.item) & subjects(entry.item)]
+                own = [each for each in own if each not in same]
+                kept += same
+            else:
+                kept.append(entry)
+        if self._place >= len(cells):
+            place = len(kept)
+        kept[place:place] = own
+        # With a rollback to come, nothing can be stored any more.
+        if not connections[self.using].needs_rollback:
+            self.outer._add(kept)
+
+    def _add(self, entries: Sequence[_Entry]) -> None:
+        for entry in entries:
+            entry.journal = self
+            self._cells.append(entry.cell)
+
+    def _on_commit(self, entry: _Entry) -> None:
+        entry.keep()
+
+    def _is_said(self, item: Recorded, said: set[Any]) -> bool:
+        """Whether the operation's own changes say it, or keep silent about it."""
+        if not isinstance(item, Change):
+            return False
+        if item.observed:
+            return subjects(item) <= self.own
+        return bool(said & names(item))
+
+
+def subjects(item: Recorded) -> set[tuple[Any, Any]]:
+    """Return the objects of a change, each as one backend knows it."""
+    return {(item.backend, key) for key in item.keys} if is_change(item) else set()
+
+
+def names(item: Recorded) -> set[tuple[Any, str, Any]]:
+    """Return what a change says of each object, through which backend."""
+    return {(item.backend, item.verb, key) for key in item.keys} if is_change(item) else set()
+
+
+def is_change(item: Recorded) -> TypeGuard[Change]:
+    """Say whether it is a change, and not an event about no object."""
+    return isinstance(item, Change)
+
+
+_block: ContextVar[Block | None] = ContextVar("block", default=None)
+
+
+def record(item: Recorded, using: str) -> None:
+    """Record a change in the current transaction of a database."""
+    current_journal(using).record(item)
+
+
+def current_journal(using: str) -> Journal:
+    """Return the journal of the current block, or of the connection."""
+    return current_block(using) or journal_of(connections[using])
+
+
+def journal_of(connection: Any) -> Journal:
+    """Return the journal that hangs on a connection."""
+    kept = vars(connection)
+    journal: Journal | None = kept.get(_JOURNAL)
+    if journal is None:
+        journal = kept[_JOURNAL] = Journal(connection.alias)
+    return journal
+
+
+def current_block(using: str) -> Block | None:
+    """Return the innermost block of a database; tasks that began in one may outlive it."""
+    found = _block.get()
+    while found is not None and (found.is_over or found.using != using):
+        found = found.enclosing
+    return found
+
+
+@contextmanager
+def block(using: str) -> Iterator[Block]:
+    """Keep what changes in the block until its end, and then until the commit around it."""
+    inner = Block(using, current_journal(using), enclosing=_block.get())
+    token, failed = _block.set(inner), True
+    try:
+        yield inner
+        failed = False
+    finally:
+        _block.reset(token)
+        inner.close(failed=failed)
+
+
+def open_blocks(connection: Any) -> list[tuple[Any, str | None]]:
+    """Return the transaction blocks that are open, each with its savepoint, outermost first."""
+    blocks, savepoints = connection.atomic_blocks, connection.savepoint_ids
+    # The outermost has no savepoint where it began the transaction.
+    return list(zip(blocks, [None] * (len(blocks) - len(savepoints)) + savepoints, strict=False))
+
+
+def _forget(entries: Iterable[_Entry]) -> None:
+    for entry in entries:
+        entry.journal = None
+
+
+@cache
+def _log_manual_transaction() -> None:
+    """Say once that Django has no hook for a commit by hand."""
+    logger.warning(
+        "events leave before the commit reason=set_autocommit(False) hint=%s",
+        "use transaction.atomic()",
+    )
