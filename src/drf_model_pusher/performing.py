@@ -83,7 +83,8 @@ class Performing:
         known: dict[str, Any] = {}
         if snapshot := self._snapshots.get((type(backend), instance.pk)):
             known = snapshot.compare(type(backend), instance, related=self._related(instance))
-        change = draft(type(backend), self.block.using, view=self.view, **known)
+        using = self.block.using if self.verb == "delete" else instance._state.db
+        change = draft(type(backend), using or self.block.using, view=self.view, **known)
         backend.prepare(change, self._serializer_of(instance))
 
     def _push(self, instance: Any, *, pre_destroy: bool) -> None:

@@ -15,6 +15,7 @@ from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenti
 from drf_model_pusher.changes import current_view
 from drf_model_pusher.changes.failures import log_no_backend, reported
 from drf_model_pusher.changes.recording import record_event
+from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.performing import MANY, Performing, is_disabled, put_around
@@ -168,7 +169,8 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed():
                 return
             socket_id = writer_socket_id(self.request) if ignore else None
-            record_event(channels, event_name, data, socket_id=socket_id, using=using)
+            names = as_names(channels, self.push)
+            record_event(names, event_name, data, socket_id=socket_id, using=using)
 
     @passes_on
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.delivery.base import get_delivery, held_back
+from drf_model_pusher.changes.journal import block, record
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.shop.models import Order
@@ -89,13 +89,13 @@ class TestHeldBack:
     def test_is_no_task_that_outlives_the_deletion(self, memory):
         async def later(over):
             await over.wait()
-            await sync_to_async(get_delivery().deliver)(
-                [PusherEvent(channels=("orders",), name="late", data="{}")]
+            await sync_to_async(record)(
+                [PusherEvent(channels=("orders",), name="late", data="{}")], "default"
             )
 
         async def scene():
             over = asyncio.Event()
-            with held_back():
+            with block("default"):
                 task = asyncio.create_task(later(over))
             over.set()
             await task

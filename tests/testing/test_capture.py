@@ -6,8 +6,8 @@ from django.test import TestCase, TransactionTestCase
 from rest_framework import viewsets
 
 from drf_model_pusher.backends import PusherBackend
+from drf_model_pusher.changes.journal import block, record
 from drf_model_pusher.delivery import get_delivery
-from drf_model_pusher.delivery.base import held_back
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.providers import MemoryProvider
 from drf_model_pusher.registry import registry
@@ -32,7 +32,7 @@ class OrderViewSet(ModelPusherViewMixin, viewsets.ModelViewSet):
 def push(*names, using=None, **fields):
     for name in names:
         event = PusherEvent(**{"channels": ("a",), "name": name, "data": "{}"} | fields)
-        get_delivery().deliver([event], using=using)
+        record([event], using or "default")
 
 
 def push_update(instance):
@@ -233,8 +233,8 @@ class TestBlocksOfTheTest:
             push("one")
         assert names(pusher_events) == ["one"]
 
-    def test_what_is_held_back_comes_when_it_is_let_go(self, pusher_events):
-        with held_back():
+    def test_what_a_block_keeps_comes_at_its_end(self, pusher_events):
+        with block("default"):
             push("one")
             assert names(pusher_events) == []
         assert names(pusher_events) == ["one"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drf_model_pusher.events import PusherEvent
@@ -75,6 +75,12 @@ class Change:
 
     view: Any = None
     """The view that handled the request, for backends that ask it; not stored by the outbox."""
+
+    def each(self) -> Iterator[Change]:
+        """Go through the changes of single objects."""
+        for key in self.keys:
+            known = {key: self.before[key]} if key in self.before else {}
+            yield replace(self, keys=[key], before=known)
 
 
 Recorded: TypeAlias = "Change | PusherEvent"

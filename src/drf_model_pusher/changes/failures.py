@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from django.db import DatabaseError
+
 from drf_model_pusher.conf import app_settings
+from drf_model_pusher.delivery.base import get_delivery
 from drf_model_pusher.exceptions import SettingError
 from drf_model_pusher.providers.base import STAND_IN
 from drf_model_pusher.pushing import log_wrong_setting
@@ -32,6 +35,11 @@ def reported(backend: type | None, verb: str = "") -> Iterator[None]:
         yield
     except SettingError as error:
         log_wrong_setting(error)
+    except DatabaseError as error:
+        # What is stored with the change must be stored, or the change is not made.
+        if is_testing() or get_delivery().joins_transaction:
+            raise
+        report(error, backend, verb)
     except Exception as error:
         if is_testing():
             raise

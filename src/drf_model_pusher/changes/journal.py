@@ -12,8 +12,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
-from typing import Any, TypeGuard
+from operator import itemgetter
+from typing import Any
 from weakref import ref
 
 from django.db import connections
@@ -60,19 +62,20 @@ class Journal:
         self.using = using
         self._cells: list[list[Callable[[], _Entry | None]]] = []
 
-    def record(self, item: Recorded, *, own: bool = False) -> None:
-        """Add a change to the current transaction; outside of one, flush it."""
+    def record(self, items: Sequence[Recorded], *, own: bool = False) -> None:
+        """Add changes to the current transaction; outside of one, flush them."""
         connection = connections[self.using]
-        entry = _Entry(item, self, own=own)
-        if connection.in_atomic_block:
-            if captures:
-                entry.blocks = open_blocks(connection)
-            connection.on_commit(entry)
-        else:
-            entry.keep()
-            if not connection.get_autocommit():
-                _log_manual_transaction()
-        self._add([entry])
+        entries = [_Entry(item, self, own=own) for item in items]
+        for entry in entries:
+            if connection.in_atomic_block:
+                if captures:
+                    entry.blocks = open_blocks(connection)
+                connection.on_commit(entry)
+            else:
+                entry.keep()
+        if entries and not connection.in_atomic_block and not connection.get_autocommit():
+            _log_manual_transaction()
+        self._add(entries)
 
     def flush_finished(self, around: Sequence[Any]) -> None:
         """Flush changes whose own transaction blocks have ended, as a test needs it.
@@ -154,39 +157,51 @@ class Block(Journal):
         """Let the operation's own changes stand here, before what follows."""
         self._place = len(self._cells)
 
-    def record(self, item: Recorded, *, own: bool = False) -> None:
-        """Keep a change until the end of the block."""
-        super().record(item, own=own or self.records_own)
+    def record(self, items: Sequence[Recorded], *, own: bool = False) -> None:
+        """Keep changes until the end of the block."""
+        super().record(items, own=own or self.records_own)
 
     def close(self, *, failed: bool) -> None:
         """Hand the changes over to the journal around the block; own ones only if it succeeded."""
         self.is_over = True
         cells, self._cells = self._cells, []
-        own = [each for cell in cells if (each := cell[0]()) is not None and each.own]
+        living: list[tuple[float, _Entry]] = [
+            (place, each) for place, cell in enumerate(cells) if (each := cell[0]())
+        ]
+        own = [each for _, each in living if each.own]
         if failed:
             _forget(own)
             own = []
-        said = {name for entry in own for name in names(entry.item)}
-        kept: list[_Entry] = []
-        place = 0
-        for index, cell in enumerate(cells):
-            if index == self._place:
-                place = len(kept)
-            if (entry := cell[0]()) is None or entry.own:
-                continue
-            if self._is_said(entry.item, said):
-                _forget([entry])
-                same = [each for each in own if subjects(each.item) & subjects(entry.item)]
-                own = [each for each in own if each not in same]
-                kept += same
-            else:
-                kept.append(entry)
-        if self._place >= len(cells):
-            place = len(kept)
-        kept[place:place] = own
+        said = {name for each in own for name in names(each.item)}
+        replaced = [item for item in living if self._is_said(item[1], said)]
+        _forget(entry for _, entry in replaced)
+        kept = [item for item in living if not item[1].own and item not in replaced]
+        kept += [(self._place_of(each, replaced), each) for each in own]
+        kept.sort(key=itemgetter(0))
         # With a rollback to come, nothing can be stored any more.
         if not connections[self.using].needs_rollback:
-            self.outer._add(kept)
+            self.outer._add([entry for _, entry in kept])
+
+    def _is_said(self, entry: _Entry, said: set[Any]) -> bool:
+        """Whether the operation's own changes say it, or keep silent about it."""
+        item = entry.item
+        if entry.own or not isinstance(item, Change):
+            return False
+        if item.observed:
+            return subjects(item) <= self.own
+        return bool(said & names(item))
+
+    def _place_of(self, own: _Entry, replaced: Sequence[tuple[float, _Entry]]) -> float:
+        """Return where an own change stands, which takes the place of others."""
+        same = [each for each in replaced if subjects(each[1].item) & subjects(own.item)]
+        items: list[Any] = [entry.item for _, entry in same]
+        by_hand = [item for item in items if names(item) & names(own.item)]
+        for item in by_hand:
+            if item.verb == "delete":
+                own.item = item  # of a soft deletion the project knows more
+            elif not item.observed and item.socket_id is None:
+                own.item = _for_everybody(own.item)  # it was pushed to the writer as well
+        return min((place for place, _ in same), default=self._place - 0.5)
 
     def _add(self, entries: Sequence[_Entry]) -> None:
         for entry in entries:
@@ -196,36 +211,25 @@ class Block(Journal):
     def _on_commit(self, entry: _Entry) -> None:
         entry.keep()
 
-    def _is_said(self, item: Recorded, said: set[Any]) -> bool:
-        """Whether the operation's own changes say it, or keep silent about it."""
-        if not isinstance(item, Change):
-            return False
-        if item.observed:
-            return subjects(item) <= self.own
-        return bool(said & names(item))
 
-
-def subjects(item: Recorded) -> set[tuple[Any, Any]]:
+def subjects(item: Any) -> set[tuple[Any, Any]]:
     """Return the objects of a change, each as one backend knows it."""
-    return {(item.backend, key) for key in item.keys} if is_change(item) else set()
+    return {(item.backend, key) for key in item.keys} if isinstance(item, Change) else set()
 
 
-def names(item: Recorded) -> set[tuple[Any, str, Any]]:
+def names(item: Any) -> set[tuple[Any, str, Any]]:
     """Return what a change says of each object, through which backend."""
-    return {(item.backend, item.verb, key) for key in item.keys} if is_change(item) else set()
-
-
-def is_change(item: Recorded) -> TypeGuard[Change]:
-    """Say whether it is a change, and not an event about no object."""
-    return isinstance(item, Change)
+    if not isinstance(item, Change):
+        return set()
+    return {(item.backend, item.verb, key) for key in item.keys}
 
 
 _block: ContextVar[Block | None] = ContextVar("block", default=None)
 
 
-def record(item: Recorded, using: str) -> None:
-    """Record a change in the current transaction of a database."""
-    current_journal(using).record(item)
+def record(items: Sequence[Recorded], using: str) -> None:
+    """Record changes in the current transaction of a database."""
+    current_journal(using).record(items)
 
 
 def current_journal(using: str) -> Journal:
@@ -268,6 +272,12 @@ def open_blocks(connection: Any) -> list[tuple[Any, str | None]]:
     blocks, savepoints = connection.atomic_blocks, connection.savepoint_ids
     # The outermost has no savepoint where it began the transaction.
     return list(zip(blocks, [None] * (len(blocks) - len(savepoints)) + savepoints, strict=False))
+
+
+def _for_everybody(item: Recorded) -> Recorded:
+    if isinstance(item, Change) and item.events is not None:
+        item = replace(item, events=[replace(event, socket_id=None) for event in item.events])
+    return replace(item, socket_id=None)
 
 
 def _forget(entries: Iterable[_Entry]) -> None:

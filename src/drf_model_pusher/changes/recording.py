@@ -20,7 +20,6 @@ from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.journal import current_block, record
 from drf_model_pusher.changes.reading import batches, read
 from drf_model_pusher.changes.touching import parents_of
-from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import get_delivery
 from drf_model_pusher.events import PusherEvent
@@ -82,7 +81,7 @@ def record_change(
         if _is_rendered_now(backend, change, instance, pre_destroy=pre_destroy):
             _record_rendered(backend, change, instance)
         else:
-            record(replace(change, base_url=_base_url(change)), change.using)
+            record([replace(change, base_url=_base_url(change))], change.using)
 
 
 def record_many(
@@ -90,11 +89,12 @@ def record_many(
 ) -> None:
     """Record the same change of many objects; see ``PusherBackend.push_many()``."""
     kind = type(backend)
+    if not isinstance(instances, models.QuerySet):
+        instances = list(instances)
+        _check_keys(instances)
     with reported(kind, verb):
         if is_silent(kind):
             return
-        if not isinstance(instances, models.QuerySet):
-            instances = list(instances)
         change = backend.change or draft(kind, _alias_of_many(kind, instances), view=backend.view)
         change = replace(change, verb=verb, socket_id=change.socket_id if ignore else None)
         backend.change = change
@@ -105,7 +105,7 @@ def record_many(
 
 
 def record_event(
-    channels: str | Sequence[str],
+    channels: Sequence[str],
     name: str,
     data: Any,
     *,
@@ -121,10 +121,10 @@ def record_event(
         socket_id: The connection to leave out.
         using: The alias of the database whose transaction decides.
     """
-    occupied, unsure = audience(as_names(channels, record_event))
+    occupied, unsure = audience(channels)
     if occupied:
         event = make_event(occupied, name, data, socket_id=socket_id, unsure=unsure)
-        record(event, using or DEFAULT_DB_ALIAS)
+        record([event], using or DEFAULT_DB_ALIAS)
 
 
 def record_keys(
@@ -144,9 +144,8 @@ def record_keys(
     """
     if keys:
         url = _base_url(change)
-        record(replace(change, keys=keys, before=before or {}, base_url=url), change.using)
-        for each in touched:
-            record(each, each.using)
+        change = replace(change, keys=keys, before=before or {}, base_url=url)
+        record([change, *touched], change.using)
 
 
 def previous_of_many(
@@ -180,10 +179,11 @@ def _record_rendered(backend: PusherBackend, change: Change, instance: Any) -> N
         return
     events = build_events(backend, change, verb, instance)
     touched = list(parents_of(backend, change, instance)) if _is_object(instance) else []
+    if touched:
+        url = _base_url(change)
+        touched = [replace(each, base_url=url) for each in touched]
     change = replace(change, verb=verb, events=events, touches=False)
-    record(change, change.using)
-    for each in touched:
-        record(replace(each, base_url=_base_url(change)), change.using)
+    record([change, *touched], change.using)
 
 
 def _record_deletions(backend: PusherBackend, change: Change, instances: Any) -> None:
@@ -208,8 +208,7 @@ def _record_deletions(backend: PusherBackend, change: Change, instances: Any) ->
     found: list[Change | PusherEvent] = [*rendered]
     if limit is not None and count > limit:
         found = [*invalidation(backend, channels, change.socket_id)]
-    for each in [*found, *touched]:
-        record(each, change.using)
+    record([*found, *touched], change.using)
 
 
 def _resolved(backend: PusherBackend, verb: str, instance: Any) -> str:
@@ -235,11 +234,13 @@ def _keys(instances: Any) -> Iterator[Any]:
     if isinstance(instances, models.QuerySet):
         yield from instances.values_list("pk", flat=True)
         return
-    for instance in instances:
-        key = instance.pk if _is_object(instance) else instance
-        if key is None:
-            raise ValueError(f"{instance!r} has no primary key, and so cannot be read again.")
-        yield key
+    yield from (each.pk if _is_object(each) else each for each in instances)
+
+
+def _check_keys(instances: Iterable[Any]) -> None:
+    for each in instances:
+        if each is None or (_is_object(each) and each.pk is None):
+            raise ValueError(f"{each!r} has no primary key, and so cannot be read again.")
 
 
 def _is_object(instance: Any) -> bool:

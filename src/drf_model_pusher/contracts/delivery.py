@@ -179,7 +179,7 @@ class DeliveryContract:
     def _push(delivery: BaseDelivery, name: str) -> None:
         event = make_event(name, provider=ContractProvider, subject="contract.contract:1")
         with in_use(delivery):
-            record(event, DEFAULT_DB_ALIAS)
+            record([event], DEFAULT_DB_ALIAS)
 
     def _undo(self, delivery: BaseDelivery, name: str) -> None:
         try:
