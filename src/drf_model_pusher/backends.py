@@ -172,9 +172,8 @@ class PusherBackend(ChangeRules):
             change: The change.
             view: The view that pushes; by default that of the change, if it is one of the model.
         """
-        if view is None and change.view is not None:
-            shown = change.view.get_pusher_model()
-            view = change.view if shown and same_model(shown, cls.model) else None
+        if view is None and change.view is not None and _shows(change.view, cls.model):
+            view = change.view
         backend = cls(view=view)
         backend.change = change
         return backend
@@ -320,3 +319,12 @@ class PresencePusherBackend(PusherBackend):
 
     class Meta:
         abstract = True
+
+
+def _shows(view: Any, model: type[models.Model]) -> bool:
+    """Say whether a view is one of a model; a view may lack anything that tells."""
+    try:
+        shown = view.get_pusher_model()
+    except Exception:  # noqa: BLE001
+        return False
+    return shown is not None and same_model(shown, model)

@@ -74,9 +74,8 @@ class TestTaskDelivery:
         self, use_task_backend, settings, reports
     ):
         use_task_backend("Dummy")
-        delivery = get_delivery()
         settings.DRF_MODEL_PUSHER_TASK_QUEUE = "nowhere"
-        delivery.deliver([event(0)])
+        record([event(0)], "default")
         assert [(name, str(error)) for name, _, error in reports.failed] == [
             ("e0", "the queue took no task")
         ]

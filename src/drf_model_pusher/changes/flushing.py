@@ -18,7 +18,7 @@ from drf_model_pusher.changes.change import Change, PreviousChannels, Recorded
 from drf_model_pusher.changes.composing import build_events, invalidation, left_event
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.netting import Netted, Pending, net
-from drf_model_pusher.changes.reading import BATCH, Rows, read_hidden
+from drf_model_pusher.changes.reading import Rows, read_hidden
 from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.delivery.base import get_delivery
 from drf_model_pusher.events import PusherEvent
@@ -38,13 +38,8 @@ def flush(items: Sequence[Recorded], using: str) -> None:
         if delivery.joins_transaction:
             delivery.store(items, using=using)
             return
-        events: list[PusherEvent] = []
-        for event in events_of(items, using):
-            events.append(event)
-            if len(events) >= BATCH:
-                send_events(events)
-                events = []
-        send_events(events)
+        if events := list(events_of(items, using)):
+            send_events(events)
 
 
 def events_of(items: Sequence[Recorded], using: str) -> Iterator[PusherEvent]:
@@ -140,7 +135,7 @@ class _Flushing:
     def _rows_of(self, pending: Pending) -> Rows:
         backend = pending.change.backend
         if backend not in self._rows:
-            self._rows[backend] = Rows(_backend(pending.change), self._using)
+            self._rows[backend] = Rows(partial(_backend, pending.change), self._using)
         return self._rows[backend]
 
     def _rendered(self, pending: Pending) -> Iterator[PusherEvent]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 class Rows:
     """The rows of one backend's objects, read a batch at a time as they are taken."""
 
-    def __init__(self, backend: PusherBackend, using: str) -> None:
+    def __init__(self, backend: Callable[[], PusherBackend], using: str) -> None:
         self._backend = backend
         self._using = using
         self._expected: list[Any] = []
@@ -55,7 +55,7 @@ class Rows:
             if key not in batch:
                 batch.append(key)
             self.failed = True
-            found = read(self._backend, batch, self._using)
+            found = read(self._backend(), batch, self._using)
             self.failed = False
             self._found |= {each: found.get(each) for each in batch}
         return self._found[key]
