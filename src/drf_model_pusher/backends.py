@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db import models
@@ -17,6 +18,7 @@ from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry, same_model
 from drf_model_pusher.rendering.oversize import reference
 from drf_model_pusher.rendering.requests import request_at
+from drf_model_pusher.rendering.response import Response
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
@@ -99,13 +101,12 @@ class PusherBackend(ChangeRules):
     def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
         """Return the serializer of an instance; the response's own, where it is the same."""
         serializer_class = self.get_serializer_class()
-        response = self.response_serializer
         if (
-            response is not None
-            and type(response) is serializer_class
+            self.response is not None
+            and type(self.response.serializer) is serializer_class
             and type(self).get_serializer_context is PusherBackend.get_serializer_context
         ):
-            return response
+            return self.response.serializer
         return serializer_class(instance=instance, context=self.get_serializer_context())
 
     def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
@@ -124,10 +125,12 @@ class PusherBackend(ChangeRules):
 
     # Here for subclasses whose `__init__()` does not call this one.
     view: Any = None
-    #: The change that is recorded or flushed, for its hooks; None where there is none yet.
+    #: The change that is built, for its hooks; None where there is none yet.
     change: Change | None = None
-    #: The serializer of the response, while the view's own change is recorded.
-    response_serializer: BaseSerializer[Any] | None = None
+    #: What the producer knows of the change that is about to be pushed, by fields of ``Change``.
+    known: Mapping[str, Any] = MappingProxyType({})
+    #: What the view answers with, while its own change is recorded.
+    response: Response | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -165,33 +168,33 @@ class PusherBackend(ChangeRules):
         self.view = view
 
     @classmethod
-    def about(cls, change: Change, view: Any = None) -> PusherBackend:
-        """Return the backend that is asked about a change.
+    def for_view(cls, view: Any) -> PusherBackend:
+        """Return a backend with the view, if there is one and it is one of the model."""
+        return cls(view=view if view is not None and _shows(view, cls.model) else None)
 
-        Args:
-            change: The change.
-            view: The view that pushes; by default that of the change, if it is one of the model.
-        """
-        if view is None and change.view is not None and _shows(change.view, cls.model):
-            view = change.view
-        backend = cls(view=view)
+    @classmethod
+    def about(cls, change: Change) -> PusherBackend:
+        """Return the backend that is asked about a change."""
+        backend = cls.for_view(change.view)
         backend.change = change
         return backend
 
-    def prepare(self, change: Change, response_serializer: Any = None) -> None:
+    def prepare(self, response: Response | None = None, **known: Any) -> None:
         """Learn what is known of a change that is about to be pushed.
 
         Args:
-            change: The change, as far as it is known.
-            response_serializer: What renders the response, where it may render the event as well.
+            response: What the view answers with, where that may be the event's data as well.
+            **known: Fields of the change.
         """
-        self.change = change
-        self.response_serializer = response_serializer
+        self.response = response
+        self.known = known
 
     @property
     def changed_fields(self) -> frozenset[str] | None:
         """Names of the fields that an update has changed; None where nobody knows them."""
-        return None if self.change is None else self.change.changed_fields
+        if self.change is None:
+            return self.known.get("changed_fields")
+        return self.change.changed_fields
 
     def push_change(
         self,

@@ -7,7 +7,6 @@ load fixtures, nor of what goes past ``save()`` and ``delete()``; see ``queryset
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ from django.apps import apps
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
+from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.journal import current_block
-from drf_model_pusher.changes.recording import draft, is_silent, record_keys
+from drf_model_pusher.changes.recording import change_of_many, is_silent, record_keys
 from drf_model_pusher.changes.snapshots import Snapshot, field_names
 from drf_model_pusher.instances import InstanceNotes
 from drf_model_pusher.registry import registry
@@ -167,14 +167,13 @@ def _push_saved(
     using: str,
     update_fields: Collection[str] | None,
 ) -> None:
-    change = draft(kind, using, observed=True)
-    backend = kind.about(change)
+    backend = kind.for_view(current_view())
+    known: dict[str, Any] = {}
     if old is not None:
         known = Snapshot.of(backend, old).compare(kind, instance, among=update_fields)
-        backend.prepare(replace(change, **known))
     elif event == "update" and update_fields is not None:
-        fields = field_names(type(instance), update_fields)
-        backend.prepare(replace(change, changed_fields=fields))
+        known = {"changed_fields": field_names(type(instance), update_fields)}
+    backend.prepare(using=using, observed=True, **known)
     backend.push_change(event, instance)
 
 
@@ -198,7 +197,8 @@ def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: A
     with reported(None, "delete"):
         for kind in _observing(sender, "delete"):
             if not _is_own(kind, instance, using):
-                backend = kind.about(draft(kind, using, observed=True))
+                backend = kind.for_view(current_view())
+                backend.prepare(using=using, observed=True)
                 backend.push_change("delete", instance, pre_destroy=True)
 
 
@@ -229,9 +229,11 @@ def _on_relation(
         if not reverse:
             keys.add(instance.pk)
         for kind in _observing(observed, "m2m"):
+            backend = kind.for_view(current_view())
             changed = frozenset({field.name})
-            change = draft(kind, using, observed=True, verb="update", changed_fields=changed)
-            record_keys(change, sorted(keys, key=str))
+            backend.prepare(observed=True, changed_fields=changed)
+            ordered = sorted(keys, key=str)
+            record_keys(change_of_many(backend, "update", ordered, using))
 
 
 def _related(

@@ -16,12 +16,12 @@ from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 
 from drf_model_pusher.async_code import awaited_in_sync_code, in_sync_thread
 from drf_model_pusher.changes.failures import reported
-from drf_model_pusher.changes.journal import Block, block
-from drf_model_pusher.changes.recording import draft
+from drf_model_pusher.changes.journal import Block
 from drf_model_pusher.changes.snapshots import Snapshot
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import get_delivery
 from drf_model_pusher.exceptions import SettingError
+from drf_model_pusher.rendering.response import Response
 
 MANY = (list, tuple, models.QuerySet)
 
@@ -70,7 +70,8 @@ class Performing:
             return  # the serializer has left the saving to somebody else
         instance = self.target.instance
         for each in each_of(instance):
-            self._own(each)
+            if not self.block.is_empty:
+                self._own(each)
             if self.verb == "update" and getattr(each, "_prefetched_objects_cache", None):
                 each._prefetched_objects_cache = {}  # as DRF does before it renders the response
         if self._pushes:
@@ -83,9 +84,13 @@ class Performing:
         known: dict[str, Any] = {}
         if snapshot := self._snapshots.get((type(backend), instance.pk)):
             known = snapshot.compare(type(backend), instance, related=self._related(instance))
-        using = self.block.using if self.verb == "delete" else instance._state.db
-        change = draft(type(backend), using or self.block.using, view=self.view, **known)
-        backend.prepare(change, self._serializer_of(instance))
+        if self.verb == "delete":
+            known["using"] = self.block.using
+            backend.prepare(**known)
+        else:
+            known["using"] = instance._state.db or self.block.using
+            response = Response.of(self.view, self.verb, self.target, instance)
+            backend.prepare(response, **known)
 
     def _push(self, instance: Any, *, pre_destroy: bool) -> None:
         self.block.records_own = True
@@ -101,15 +106,6 @@ class Performing:
         backends: list[Any] = self.view.get_pusher_backends(type(instance))
         self.block.own |= {(type(backend), instance.pk) for backend in backends}
         return backends
-
-    def _serializer_of(self, instance: Any) -> Any:
-        if self.verb == "delete":
-            return None
-        serializer = self.target
-        if serializer.instance is not instance:
-            serializer = getattr(serializer, "child", None)
-        # An adrf serializer may render by `adata` alone.
-        return None if hasattr(serializer, "adata") else serializer
 
     def _related(self, instance: models.Model) -> frozenset[str]:
         """Return the many-to-many fields for which the request had a value."""
@@ -135,7 +131,7 @@ def perform(view: Any, verb: str, target: Any, call: Callable[[], Any]) -> Any:
     if is_disabled():
         return call()
     using = _database(view, target)
-    with _transaction(using), block(using) as inner:
+    with _transaction(using), Block(using) as inner:
         view.performing = performing = Performing(view, verb, target, inner)
         try:
             with reported(None, verb):

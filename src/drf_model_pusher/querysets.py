@@ -9,15 +9,20 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 
 from drf_model_pusher.changes.change import Change, PreviousChannels
+from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
-from drf_model_pusher.changes.journal import Block, block
-from drf_model_pusher.changes.recording import draft, is_silent, previous_of_many, record_keys
+from drf_model_pusher.changes.journal import Block
+from drf_model_pusher.changes.recording import (
+    change_of_many,
+    is_silent,
+    previous_of_many,
+    record_keys,
+)
 from drf_model_pusher.changes.snapshots import field_names, previous_channels
 from drf_model_pusher.registry import registry
 
@@ -125,9 +130,10 @@ class PushingQuerySet(models.QuerySet[_Model]):
 class _Operation:
     """A bulk operation at work, and the backends that push it."""
 
-    def __init__(self, backends: Sequence[PusherBackend], inner: Block | None) -> None:
+    def __init__(self, backends: Sequence[PusherBackend] = (), inner: Block | None = None) -> None:
         self.backends = backends
         self._block = inner
+        self._using = inner.using if inner else ""
         self._before: dict[Any, dict[Any, PreviousChannels]] = {}
         self._touched: dict[Any, list[Change]] = {}
 
@@ -135,12 +141,13 @@ class _Operation:
         """Learn where the objects are shown, and which parents they may leave."""
         fields = list(fields)
         for backend in self.backends:
-            if not (backend.depends_on(fields) or backend.touches) or not backend.change:
+            if not (backend.depends_on(fields) or backend.touches):
                 continue
             with reported(type(backend), "update"):
                 before = self._before.setdefault(backend, {})
                 touched = self._touched.setdefault(backend, [])
-                for key, instance, parents in previous_of_many(backend, backend.change, keys):
+                change = change_of_many(backend, "update", keys, self._using)
+                for key, instance, parents in previous_of_many(backend, change):
                     if (was := previous_channels(backend, instance)) is not None:
                         before[key] = was
                     touched += parents
@@ -148,16 +155,13 @@ class _Operation:
     def end(self, verb: str, keys: Sequence[Any], fields: Iterable[str] | None = None) -> None:
         """Record what has changed."""
         for backend in self.backends:
-            if not backend.change:
-                continue
             with reported(type(backend), verb):
                 names = None if fields is None else field_names(backend.model, list(fields))
-                record_keys(
-                    replace(backend.change, verb=verb, changed_fields=names),
-                    keys,
-                    before=self._before.get(backend),
-                    touched=self._touched.get(backend, ()),
+                before = self._before.get(backend, {})
+                change = change_of_many(
+                    backend, verb, keys, self._using, before=before, changed_fields=names
                 )
+                record_keys(change, self._touched.get(backend, ()))
 
     def own(self, backend: type[PusherBackend], keys: Iterable[Any]) -> None:
         """Let observers leave objects to the operation."""
@@ -172,12 +176,12 @@ def _pushing(
     """Give an operation, whose changes leave when it is done."""
     queryset._for_write = True  # type: ignore[attr-defined]
     if _under_way.get() or not (backends := _backends(queryset)):
-        yield _Operation([], None)
+        yield _Operation()
         return
     token = _under_way.set(made_of_others)
     try:
         # What is written and what is recorded of it belong together, whatever the delivery.
-        with transaction.atomic(queryset.db, savepoint=False), block(queryset.db) as inner:
+        with transaction.atomic(queryset.db, savepoint=False), Block(queryset.db) as inner:
             yield _Operation(backends, inner)
     finally:
         _under_way.reset(token)
@@ -186,5 +190,8 @@ def _pushing(
 def _backends(queryset: PushingQuerySet[Any]) -> list[PusherBackend]:
     with reported(None):
         kinds = [each for each in registry.backends_for(queryset.model) if not is_silent(each)]
-        return [kind.about(draft(kind, queryset.db)) for kind in kinds]
+        backends = [kind.for_view(current_view()) for kind in kinds]
+        for backend in backends:
+            backend.prepare(using=queryset.db)
+        return backends
     return []

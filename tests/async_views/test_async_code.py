@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.changes.journal import block, record
+from drf_model_pusher.changes.journal import Block, record
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.shop.models import Order
@@ -95,7 +95,7 @@ class TestHeldBack:
 
         async def scene():
             over = asyncio.Event()
-            with block("default"):
+            with Block("default"):
                 task = asyncio.create_task(later(over))
             over.set()
             await task

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from django.test import TestCase
 
-from drf_model_pusher.changes.journal import _log_manual_transaction, block, record
+from drf_model_pusher.changes.journal import Block, _log_manual_transaction, record
 from drf_model_pusher.delivery import BaseDelivery
 from drf_model_pusher.events import PusherEvent
 
@@ -171,7 +171,7 @@ class TestTransactions:
 @committing
 class TestBlocks:
     def test_leave_together_at_their_end(self, delivery):
-        with block("default"):
+        with Block("default"):
             delivery.push("a")
             with transaction.atomic():
                 delivery.push("b")
@@ -185,7 +185,7 @@ class TestBlocks:
     def test_take_their_place_in_the_transaction_around_them(self, delivery):
         with transaction.atomic():
             delivery.push("before")
-            with block("default"):
+            with Block("default"):
                 delivery.push("in it")
                 with transaction.atomic():
                     delivery.push("in it too")
@@ -197,13 +197,13 @@ class TestBlocks:
         with transaction.atomic():
             delivery.push("before")
             with pytest.raises(UndoneError), transaction.atomic():
-                with block("default"):
+                with Block("default"):
                     delivery.push("undone")
                 raise UndoneError
         assert delivery.calls == [["before"]]
 
     def test_that_fail_keep_what_was_committed_and_drop_what_is_their_own(self, delivery):
-        with pytest.raises(UndoneError), block("default") as inner:
+        with pytest.raises(UndoneError), Block("default") as inner:
             inner.records_own = True
             delivery.push("deletion")
             inner.records_own = False
@@ -213,22 +213,22 @@ class TestBlocks:
         assert delivery.calls == [["audit"]]
 
     def test_stand_in_each_other(self, delivery):
-        with block("default"):
+        with Block("default"):
             delivery.push("a")
-            with block("default"):
+            with Block("default"):
                 delivery.push("b")
             delivery.push("c")
             assert delivery.calls == []
         assert delivery.calls == [["a", "b", "c"]]
 
     def test_keep_nothing_of_another_database(self, delivery):
-        with block("default"), block("other"):
+        with Block("default"), Block("other"):
             delivery.push("a")
             delivery.push("x", using="other")
         assert delivery.calls == [["x"], ["a"]]
 
     def test_may_hold_a_durable_transaction(self, delivery):
-        with block("default"), transaction.atomic(durable=True):
+        with Block("default"), transaction.atomic(durable=True):
             delivery.push("a")
         assert delivery.calls == [["a"]]
 

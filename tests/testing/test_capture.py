@@ -6,7 +6,7 @@ from django.test import TestCase, TransactionTestCase
 from rest_framework import viewsets
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.changes.journal import block, record
+from drf_model_pusher.changes.journal import Block, record
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.providers import MemoryProvider
@@ -234,7 +234,7 @@ class TestBlocksOfTheTest:
         assert names(pusher_events) == ["one"]
 
     def test_what_a_block_keeps_comes_at_its_end(self, pusher_events):
-        with block("default"):
+        with Block("default"):
             push("one")
             assert names(pusher_events) == []
         assert names(pusher_events) == ["one"]

@@ -47,7 +47,7 @@ def loads(text: str, using: str) -> Recorded:
         using=using,
         before={key: PreviousChannels(**value["before"])} if "before" in value else {},
         previous={
-            name: backend.model._meta.get_field(name).to_python(each)
+            name: _column(backend, name).to_python(each)
             for name, each in value.get("previous", {}).items()
         },
         changed_fields=frozenset(value["fields"]) if "fields" in value else None,
@@ -96,6 +96,10 @@ def _backend(path: str) -> type[PusherBackend]:
     if found is None:
         raise DeclarationError(f"There is no backend {path} any more; it had changes to push.")
     return found
+
+
+def _column(backend: type[PusherBackend], name: str) -> Any:
+    return backend.model._meta.get_field(name)
 
 
 def _read_key(backend: type[PusherBackend], key: Any) -> Any:

@@ -87,26 +87,14 @@ def render(backend: PusherBackend, verb: str, instance: Any) -> Any:
     if verb == "delete" and backend.delete_data == "key":
         return object_key(instance, backend.view)
     serializer = backend.get_serializer(instance)
-    if serializer is backend.response_serializer:
-        return _whole_response(serializer, instance)
+    if backend.response is not None and serializer is backend.response.serializer:
+        return backend.response.data_of(instance)
     return data_of(serializer, backend.view)
 
 
 def subject_of(model: type[models.Model], key: Any) -> str:
     """Return what names an object to deliveries and providers, such as ``orders.order:42``."""
     return f"{_label(model)}:{key}"
-
-
-def _whole_response(serializer: Any, instance: Any) -> Any:
-    """Return what the response will say, and leave alone what DRF keeps for it.
-
-    A partial serializer leaves out fields with a default that a GET has.
-    """
-    partial, serializer.partial = serializer.partial, False
-    try:
-        return serializer.to_representation(instance)
-    finally:
-        serializer.partial = partial
 
 
 def _event(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 from django.db import DatabaseError
@@ -21,29 +19,38 @@ logger = logging.getLogger("drf_model_pusher")
 _RECORDING = "drf_model_pusher.testing.capture.RecordingDelivery"
 
 
-@contextmanager
-def reported(backend: type | None, verb: str = "") -> Iterator[None]:
-    """Report an error instead of raising it: the row is saved, and the request has done its work.
+class reported:  # noqa: N801 - read as a statement: `with reported(backend, verb):`
+    """Reports an error instead of raising it: the row is saved, and the request has done its work.
 
     Under the testing kit it is raised, so that tests see it.
 
     Args:
-        backend: The backend that was asked; None where it is no one's.
-        verb: What was to be pushed.
+        backend: The backend that is asked; None where it is no one's.
+        verb: What is to be pushed.
     """
-    try:
-        yield
-    except SettingError as error:
-        log_wrong_setting(error)
-    except DatabaseError as error:
-        # What is stored with the change must be stored, or the change is not made.
-        if is_testing() or get_delivery().joins_transaction:
-            raise
-        report(error, backend, verb)
-    except Exception as error:
+
+    __slots__ = ("_backend", "_verb")
+
+    def __init__(self, backend: type | None, verb: str = "") -> None:
+        self._backend = backend
+        self._verb = verb
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if isinstance(error, SettingError):
+            log_wrong_setting(error)
+            return True
         if is_testing():
-            raise
-        report(error, backend, verb)
+            return False
+        # What is stored with the change must be stored, or the change is not made.
+        if isinstance(error, DatabaseError) and get_delivery().joins_transaction:
+            return False
+        report(error, self._backend, self._verb)
+        return True
 
 
 def report(error: Exception, backend: type | None, verb: str) -> None:

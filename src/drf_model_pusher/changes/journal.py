@@ -9,8 +9,7 @@ entry is flushed at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
@@ -101,8 +100,13 @@ class Journal:
 
     @property
     def is_empty(self) -> bool:
-        """Whether a test that captures events need not wait for more."""
-        return all(entry.blocks is None for entry in self._living())
+        """Whether nothing was recorded that may still be committed."""
+        return not self._living()
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether a test that captures events may get more of them."""
+        return any(entry.blocks is not None for entry in self._living())
 
     def _add(self, entries: Sequence[_Entry]) -> None:
         if not entries:
@@ -139,16 +143,17 @@ class Journal:
 
 
 class Block(Journal):
-    """The changes of a ``perform_…()`` or a bulk operation, which leave at its end.
+    """The changes of a ``perform_…()`` or a bulk operation.
 
+    ``with Block(using):`` keeps what changes until its end, and then until the commit around it.
     What the operation pushes itself takes the place of what observers saw of the same objects.
     """
 
-    def __init__(self, using: str, outer: Journal, enclosing: Block | None) -> None:
+    def __init__(self, using: str) -> None:
         super().__init__(using)
-        self.outer = outer
+        self.outer = current_journal(using)
         #: The block around it, of whatever database.
-        self.enclosing = enclosing
+        self.enclosing = _block.get()
         self.is_over = False
         #: What the operation pushes itself, or keeps silent about: backends and keys.
         self.own: set[tuple[Any, Any]] = set()
@@ -156,6 +161,14 @@ class Block(Journal):
         self.records_own = False
         # Where its own changes stand, if no observer saw them.
         self._place = 0
+
+    def __enter__(self) -> Block:
+        self._token = _block.set(self)
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        _block.reset(self._token)
+        self.close(failed=error is not None)
 
     def begin_own(self) -> None:
         """Let the operation's own changes stand here, before what follows."""
@@ -176,6 +189,9 @@ class Block(Journal):
         if failed:
             _forget(own)
             own = []
+        elif len(own) == len(living):
+            self.outer._add(own)
+            return
         said = {name for each in own for name in names(each.item)}
         replaced = [item for item in living if self._is_said(item[1], said)]
         _forget(entry for _, entry in replaced)
@@ -256,19 +272,6 @@ def current_block(using: str) -> Block | None:
     while found is not None and (found.is_over or found.using != using):
         found = found.enclosing
     return found
-
-
-@contextmanager
-def block(using: str) -> Iterator[Block]:
-    """Keep what changes in the block until its end, and then until the commit around it."""
-    inner = Block(using, current_journal(using), enclosing=_block.get())
-    token, failed = _block.set(inner), True
-    try:
-        yield inner
-        failed = False
-    finally:
-        _block.reset(token)
-        inner.close(failed=failed)
 
 
 def open_blocks(connection: Any) -> list[tuple[Any, str | None]]:

@@ -7,13 +7,13 @@ without its view is asked at the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import DEFAULT_DB_ALIAS, models, router
 
-from drf_model_pusher.changes.change import Change, PreviousChannels
+from drf_model_pusher.changes.change import Change
 from drf_model_pusher.changes.composing import build_events, invalidation
 from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
@@ -36,31 +36,6 @@ def is_silent(backend: type[PusherBackend]) -> bool:
     return app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(backend)
 
 
-def draft(
-    backend: type[PusherBackend], using: str, *, verb: str = "", view: Any = None, **known: Any
-) -> Change:
-    """Return what is known of a change before it is recorded.
-
-    Args:
-        backend: The class of the backend.
-        using: The alias of the database.
-        verb: What happened, where that is known.
-        view: The view that pushes; by default the one that handles the request.
-        **known: Other fields of the change.
-    """
-    view = current_view() if view is None else view
-    return Change(
-        backend=backend,
-        verb=verb,
-        keys=(),
-        using=using,
-        socket_id=writer_socket_id(getattr(view, "request", None)),
-        silent=silent_backends(),
-        view=view,
-        **known,
-    )
-
-
 def record_change(
     backend: PusherBackend, verb: str, instance: Any, *, pre_destroy: bool, ignore: bool
 ) -> None:
@@ -69,19 +44,19 @@ def record_change(
     with reported(kind, verb):
         if is_silent(kind):
             return
+        resolved = _resolved(backend, verb, instance)
+        keys = [_key(kind, instance)]
         using = _alias(instance, pre_destroy=pre_destroy) or _default_alias(kind)
-        change = backend.change or draft(kind, using, view=backend.view)
-        change = replace(
-            change,
-            verb=verb,
-            keys=[_key(kind, instance)],
-            socket_id=change.socket_id if ignore else None,
-        )
-        backend.change = change
-        if _is_rendered_now(backend, change, instance, pre_destroy=pre_destroy):
-            _record_rendered(backend, change, instance)
-        else:
+        if not _is_rendered_now(backend, resolved, instance, using, pre_destroy=pre_destroy):
+            change = _change(backend, verb, keys, using, ignore=ignore)
             record([replace(change, base_url=_base_url(change))], change.using)
+        elif not backend.decides or backend.should_push(resolved, instance):
+            events: list[PusherEvent] = []
+            change = _change(backend, resolved, keys, using, ignore=ignore, events=events)
+            backend.change = change
+            events += build_events(backend, change, resolved, instance)
+            touched = _parents(backend, change, instance) if backend.touches else ()
+            record([change, *touched], change.using)
 
 
 def record_many(
@@ -95,13 +70,18 @@ def record_many(
     with reported(kind, verb):
         if is_silent(kind):
             return
-        change = backend.change or draft(kind, _alias_of_many(kind, instances), view=backend.view)
-        change = replace(change, verb=verb, socket_id=change.socket_id if ignore else None)
-        backend.change = change
+        using = _alias_of_many(kind, instances)
         if backend.events.get(verb, verb) == "delete":
-            _record_deletions(backend, change, instances)
+            _record_deletions(backend, _change(backend, verb, [], using, ignore=ignore), instances)
         else:
-            record_keys(change, list(_keys(instances)))
+            record_keys(_change(backend, verb, list(_keys(instances)), using, ignore=ignore))
+
+
+def change_of_many(
+    backend: PusherBackend, verb: str, keys: Sequence[Any], using: str, **known: Any
+) -> Change:
+    """Return a change of objects that are named by their primary keys, not recorded yet."""
+    return _change(backend, verb, keys, using, ignore=True, **known)
 
 
 def record_event(
@@ -127,63 +107,73 @@ def record_event(
         record([event], using or DEFAULT_DB_ALIAS)
 
 
-def record_keys(
-    change: Change,
-    keys: Sequence[Any],
-    *,
-    before: Mapping[Any, PreviousChannels] | None = None,
-    touched: Iterable[Change] = (),
-) -> None:
+def record_keys(change: Change, touched: Iterable[Change] = ()) -> None:
     """Record a change of objects that are named by their primary keys.
 
     Args:
-        change: What is known of it.
-        keys: The primary keys.
-        before: Where the objects were shown before an update, by key.
+        change: The change.
         touched: Updates of parents that the objects may have left.
     """
-    if keys:
-        url = _base_url(change)
-        change = replace(change, keys=keys, before=before or {}, base_url=url)
-        record([change, *touched], change.using)
+    if change.keys:
+        record([replace(change, base_url=_base_url(change)), *touched], change.using)
 
 
 def previous_of_many(
-    backend: PusherBackend, change: Change, keys: Sequence[Any]
+    backend: PusherBackend, change: Change
 ) -> Iterator[tuple[Any, Any, list[Change]]]:
     """Go through rows before a bulk update: the key, the object, updates of its parents."""
-    for batch in batches(keys):
+    for batch in batches(change.keys):
         for key, instance in read(backend, batch, change.using).items():
             yield key, instance, list(parents_of(backend, change, instance))
 
 
+def _change(
+    backend: PusherBackend,
+    verb: str,
+    keys: Sequence[Any],
+    using: str,
+    *,
+    ignore: bool,
+    events: Sequence[PusherEvent] | None = None,
+    **known: Any,
+) -> Change:
+    """Return a change with what its producer knows, and who made it."""
+    view = current_view() if backend.view is None else backend.view
+    fields = {"using": using, **backend.known, **known}
+    return Change(
+        backend=type(backend),
+        verb=verb,
+        keys=keys,
+        socket_id=writer_socket_id(getattr(view, "request", None)) if ignore else None,
+        silent=silent_backends(),
+        view=view,
+        events=events,
+        touches=events is None,
+        **fields,
+    )
+
+
 def _is_rendered_now(
-    backend: PusherBackend, change: Change, instance: Any, *, pre_destroy: bool
+    backend: PusherBackend, resolved: str, instance: Any, using: str, *, pre_destroy: bool
 ) -> bool:
-    if pre_destroy or not isinstance(instance, models.Model) or instance._state.adding:
+    if pre_destroy or resolved == "delete":
         return True
-    if _resolved(backend, change.verb, instance) == "delete":
+    if not isinstance(instance, models.Model) or instance._state.adding:
         return True
     stores = get_delivery().joins_transaction
     if backend.reads_again() and not stores:
         return False
     if backend.asked_at_once:
         return True
-    block = current_block(change.using)
+    block = current_block(using)
     return not stores and block is not None and block.records_own
 
 
-def _record_rendered(backend: PusherBackend, change: Change, instance: Any) -> None:
-    verb = _resolved(backend, change.verb, instance)
-    if backend.decides and not backend.should_push(verb, instance):
-        return
-    events = build_events(backend, change, verb, instance)
-    touched = list(parents_of(backend, change, instance)) if _is_object(instance) else []
-    if touched:
-        url = _base_url(change)
-        touched = [replace(each, base_url=url) for each in touched]
-    change = replace(change, verb=verb, events=events, touches=False)
-    record([change, *touched], change.using)
+def _parents(backend: PusherBackend, change: Change, instance: Any) -> list[Change]:
+    if not _is_object(instance):
+        return []
+    url = _base_url(change)
+    return [replace(each, base_url=url) for each in parents_of(backend, change, instance)]
 
 
 def _record_deletions(backend: PusherBackend, change: Change, instances: Any) -> None:

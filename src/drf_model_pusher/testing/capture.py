@@ -39,7 +39,7 @@ class CapturedEvents(Sequence[PusherEvent]):
     @property
     def waiting(self) -> bool:
         """Whether there are events whose transaction is not over."""
-        return any(not journal.is_empty for journal in self._flushed())
+        return any(journal.is_captured for journal in self._flushed())
 
     def clear(self) -> None:
         """Forget what has left so far."""
