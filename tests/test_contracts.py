@@ -311,7 +311,7 @@ class NeverFinishes(InlineDelivery):
         (TooEarly, "a_rollback_lets_nothing_leave", "After a rollback exactly"),
         (TooEarly, "a_savepoint_that_is_rolled_back_lets_nothing_leave", "After a savepoint"),
         (Backwards, "nothing_leaves_before_the_commit", "in this order"),
-        (LetsOut, "what_a_provider_raises_reaches_nobody", "API requests would fail"),
+        (LetsOut, "what_a_provider_raises_reaches_nobody", "the delivery let it out"),
         (Claims, "it_waits_for_the_provider_only_if_it_says_so", "the caller waited"),
         (ClaimsNonsense, "what_it_promises_can_be_read", "ClaimsNonsense.keeps_order must be one"),
         (Loses, "without_a_transaction_events_leave", "must leave"),

@@ -87,7 +87,8 @@ class CapturedEvents(Sequence[PusherEvent]):
         self, journal: Journal, execute: Any, sql: str, params: Any, many: bool, context: Any
     ) -> Any:
         """Read rows as a block has left them, before anything else changes them."""
-        if not self._is_flushing:
+        # Django has left the block before it rolls it back, and drops its hooks after that.
+        if not self._is_flushing and not sql.startswith("ROLLBACK"):
             self._is_flushing = True
             try:
                 self._flush(journal)
