@@ -13,6 +13,7 @@ from drf_model_pusher.async_code import data_of
 from drf_model_pusher.changes.moves import Before, Move
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.occupancy.audience import Audience, audience
+from drf_model_pusher.providers.base import provider_path
 from drf_model_pusher.pushing import encode_data, fits, make_event, writer_socket_id
 from drf_model_pusher.rendering.keys import object_key
 
@@ -62,8 +63,8 @@ def _event(
         subject=subject,
         change=change if change in ("create", "update", "delete") else None,
         conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
-        provider=backend.provider_class,
-        unsure=unsure,
+        provider=provider_path(backend.provider_class),
+        occupancy_unknown=unsure,
     )
     if backend.oversize == "refer" and not fits(event):
         small = backend.get_oversize_data(change, instance, data)
@@ -96,8 +97,8 @@ def compose_leaving(
             subject=subject,
             change="delete",
             conflation_key=_conflation_key(backend, subject, using) if backend.conflate else None,
-            provider=backend.provider_class,
-            unsure=unsure,
+            provider=provider_path(backend.provider_class),
+            occupancy_unknown=unsure,
         )
     ]
 

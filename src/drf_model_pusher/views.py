@@ -184,7 +184,9 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             heard, unsure = audience(as_names(channels, self.push))
             if heard:
                 socket_id = writer_socket_id(self.request) if ignore else None
-                event = make_event(heard, event_name, data, socket_id=socket_id, unsure=unsure)
+                event = make_event(
+                    heard, event_name, data, socket_id=socket_id, occupancy_unknown=unsure
+                )
                 push_events([event], using=using)
 
     @passes_on

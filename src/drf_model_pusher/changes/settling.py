@@ -18,6 +18,7 @@ from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.composing import compose, compose_leaving, socket_id_of, subject_of
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.occupancy.audience import audience
+from drf_model_pusher.providers.base import provider_path
 from drf_model_pusher.pushing import make_event, push_events, wrong_settings_logged
 from drf_model_pusher.registry import registry
 
@@ -187,7 +188,7 @@ def invalidation(
             backend.get_event_name("invalidate"),
             {},
             socket_id=socket_id_of(backend, ignore=ignore),
-            provider=backend.provider_class,
-            unsure=unsure,
+            provider=provider_path(backend.provider_class),
+            occupancy_unknown=unsure,
         )
     ]

@@ -14,7 +14,7 @@ from drf_model_pusher.contracts.sentences import make_event, must
 from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers.base import BaseProvider
+from drf_model_pusher.providers.base import BaseProvider, provider_path
 
 
 class ContractProvider(BaseProvider):
@@ -176,7 +176,9 @@ class DeliveryContract:
 
     @staticmethod
     def _push(delivery: BaseDelivery, name: str) -> None:
-        event = make_event(name, provider=ContractProvider, subject="contract.contract:1")
+        event = make_event(
+            name, provider=provider_path(ContractProvider), subject="contract.contract:1"
+        )
         delivery.deliver([event])
 
     def _undo(self, delivery: BaseDelivery, name: str) -> None:

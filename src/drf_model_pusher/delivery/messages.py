@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeAlias
 
-from django.utils.module_loading import import_string
-
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent, check_event
 from drf_model_pusher.exceptions import DeclarationError, ModelPusherException
-from drf_model_pusher.providers.base import BaseProvider
 
 Message: TypeAlias = dict[str, Any]
 
@@ -26,7 +23,7 @@ class UnreadableMessageError(ModelPusherException, ValueError):
     """A task's message is of another version, or no message at all."""
 
 
-def write_message(entries: Sequence[Waiting], *, since: float, tries: int = 0) -> Message:
+def write_message(entries: Sequence[QueuedEvent], *, since: float, tries: int = 0) -> Message:
     """Return events as values that JSON knows.
 
     Args:
@@ -41,7 +38,7 @@ def write_message(entries: Sequence[Waiting], *, since: float, tries: int = 0) -
     return {"version": VERSION, "since": since, "tries": tries, "events": events}
 
 
-def read_message(message: object) -> list[Waiting]:
+def read_message(message: object) -> list[QueuedEvent]:
     """Return what is to leave, in order.
 
     Raises:
@@ -57,43 +54,35 @@ def read_message(message: object) -> list[Waiting]:
     try:
         since = float(message["since"])
         return [_entry(each, since) for each in message["events"]]
-    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         # The text of others may repeat the payload.
         raise UnreadableMessageError(
             f"The message lacks something, or has it in another form: {type(error).__name__}."
         ) from error
 
 
-def _event_as_dict(entry: Waiting) -> dict[str, Any]:
+def _event_as_dict(entry: QueuedEvent) -> dict[str, Any]:
     event = entry.event
     values = {name: getattr(event, name) for name in _DEFAULTS}
     known = {name: value for name, value in values.items() if value != _DEFAULTS[name]}
     known["channels"] = list(event.channels)
-    if event.provider is not None:
-        known["provider"] = _path(event.provider)
+    if event.provider and "<locals>" in event.provider:
+        raise DeclarationError(
+            f"The provider {event.provider} stands inside a function; a worker finds only what "
+            "stands in a module."
+        )
     if entry.attempts:
         known["attempts"] = entry.attempts
     return known
 
 
-def _path(provider: type[BaseProvider]) -> str:
-    if "." in provider.__qualname__:
-        raise DeclarationError(
-            f"The provider {provider.__qualname__} stands inside something else; a worker finds "
-            "only what stands in a module."
-        )
-    return f"{provider.__module__}.{provider.__qualname__}"
-
-
-def _entry(values: Mapping[str, Any], since: float) -> Waiting:
+def _entry(values: Mapping[str, Any], since: float) -> QueuedEvent:
     known = {name: values[name] for name in _DEFAULTS if name in values}
     known["channels"] = tuple(values["channels"])
-    if "provider" in values:
-        known["provider"] = import_string(values["provider"])
-        if not issubclass(known["provider"], BaseProvider):
-            raise TypeError
-    event = PusherEvent(**known)
-    if not isinstance(event.data, str):
+    if not isinstance(values["data"], str):
         raise TypeError
+    if not isinstance(values.get("provider", ""), str):
+        raise TypeError
+    event = PusherEvent(**known)
     check_event(event)
-    return Waiting(event=event, since=since, attempts=int(values.get("attempts", 0)))
+    return QueuedEvent(event=event, since=since, attempts=int(values.get("attempts", 0)))
