@@ -275,6 +275,15 @@ class TestHooks:
         assert received == [(["lines"], "line.create", "tea", None)]
         assert memory == []
 
+    def test_provider_class_may_be_a_path(self, memory, order, capsys):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+            provider_class = "drf_model_pusher.providers.ConsoleProvider"
+
+        create_line(order)
+        assert "line.create" in capsys.readouterr().out
+        assert memory == []
+
     def test_without_view_and_channels_the_error_names_the_backend(self, order, pusher_events):
         class Lonely(PusherBackend):
             serializer_class = OrderSerializer

@@ -8,7 +8,8 @@ from collections import deque
 import pytest
 
 from drf_model_pusher.contracts import Arrival, DeliveryContract, ProviderContract
-from drf_model_pusher.delivery import BackgroundDelivery, BaseDelivery, InlineDelivery, rounds
+from drf_model_pusher.delivery import BackgroundDelivery, BaseDelivery, InlineDelivery
+from drf_model_pusher.delivery.retry import RetryPolicy
 from drf_model_pusher.delivery.sending import send_once
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.providers import BaseProvider, ConsoleProvider, MemoryProvider, get_provider
@@ -205,7 +206,7 @@ class TestInlineDelivery(DeliveryContract):
 class TestBackgroundDelivery(DeliveryContract):
     @pytest.fixture(autouse=True)
     def _short_pauses(self, monkeypatch):
-        monkeypatch.setattr(rounds, "pause_after", lambda setbacks, retry_after: 0.02)
+        monkeypatch.setattr(RetryPolicy, "pause", lambda *args: 0.02)
 
     def make_delivery(self):
         return BackgroundDelivery()

@@ -41,8 +41,8 @@ class PusherBackend(ChangeRules):
     serializer_class: type[BaseSerializer[Any]] | None = None
     """What renders the data; the view's own serializer where this is None."""
 
-    provider_class: type[BaseProvider] | None = None
-    """Who carries the events; the provider of the settings where this is None."""
+    provider_class: type[BaseProvider] | str | None = None
+    """Who carries the events, a class or its path; by default the provider of the settings."""
 
     conflate: ClassVar[bool] = False
     """Whether events of one object that still wait may become their net effect."""

@@ -16,7 +16,11 @@ from tests.depot.models import Item, Seat
 pytestmark = pytest.mark.usefixtures("own_registry")
 
 EVENT = PusherEvent(
-    channels=("a", "private-b"), name="item.delete", data='{"id":1}', socket_id="1.2", unsure=True
+    channels=("a", "private-b"),
+    name="item.delete",
+    data='{"id":1}',
+    socket_id="1.2",
+    occupancy_unknown=True,
 )
 
 

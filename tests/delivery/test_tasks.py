@@ -12,10 +12,10 @@ from drf_model_pusher.changes.block import record
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.jobs import hand_over, work
 from drf_model_pusher.delivery.messages import write_message
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError
-from drf_model_pusher.providers import MemoryProvider
+from drf_model_pusher.providers import MemoryProvider, provider_path
 from tests.pusher_api import Answer
 
 
@@ -107,14 +107,14 @@ class TestJobs:
         class Inside(MemoryProvider):
             pass
 
-        hand_over([replace(event(0), provider=Inside)], lambda message: None)
+        hand_over([replace(event(0), provider=provider_path(Inside))], lambda message: None)
         assert [name for name, _, _ in reports.failed] == ["e0"]
-        assert "Inside stands inside something else" in caplog.text
+        assert "Inside stands inside a function" in caplog.text
 
     def test_what_is_older_than_the_patience_is_given_up(self, pusher_api, reports, settings):
         settings.DRF_MODEL_PUSHER_RETRY_SECONDS = 60
         pusher_api.script.extend([Answer(status=503)] * 2)
-        entries = [Waiting(event=event(0), since=0)]
+        entries = [QueuedEvent(event=event(0), since=0)]
         young = write_message(entries, since=time.time() - 30, tries=4)
         assert work(young, may_wait=True).message["tries"] == 5
         assert reports.failed == []

@@ -229,8 +229,8 @@ class TestSettling:
     def test_each_unsure_event_keeps_its_place(self, api):
         answer(api, ["b"])
         sure = make_event(["a"], "sure", {})
-        gone = make_event(["a"], "gone", {}, unsure=True)
-        some = make_event(["a", "b"], "some", {}, unsure=True)
+        gone = make_event(["a"], "gone", {}, occupancy_unknown=True)
+        some = make_event(["a", "b"], "some", {}, occupancy_unknown=True)
         first, second, third = settle([sure, gone, some])
         assert (first, second) == (sure, None)
-        assert (third.channels, third.unsure) == (("b",), False)
+        assert (third.channels, third.occupancy_unknown) == (("b",), False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from rest_framework.utils.encoders import JSONEncoder
 
 from drf_model_pusher.changes.change import Change, PreviousChannels, Recorded
+from drf_model_pusher.delivery.codec import dump_event, load_event
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def dumps(item: Recorded) -> str:
     """Return a change of one object, or an event about none, as JSON text."""
-    value = {"event": _event(item)} if isinstance(item, PusherEvent) else _change(item)
+    value = {"event": dump_event(item)} if isinstance(item, PusherEvent) else _change(item)
     return json.dumps(value, cls=JSONEncoder, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -37,7 +36,7 @@ def loads(text: str, using: str) -> Recorded:
     """
     value = json.loads(text)
     if "event" in value:
-        return _read_event(value["event"])
+        return load_event(value["event"])
     backend = _backend(value["backend"])
     key = _read_key(backend, value["key"])
     return Change(
@@ -54,7 +53,7 @@ def loads(text: str, using: str) -> Recorded:
         socket_id=value.get("socket_id"),
         base_url=value.get("base_url", ""),
         silent=tuple(_backend(path) for path in value.get("silent", ())),
-        events=[_read_event(each) for each in value["events"]] if "events" in value else None,
+        events=[load_event(each) for each in value["events"]] if "events" in value else None,
         touches=value.get("touches", True),
     )
 
@@ -67,7 +66,7 @@ def _change(change: Change) -> dict[str, Any]:
     if change.changed_fields is not None:
         value["fields"] = sorted(change.changed_fields)
     if change.events is not None:
-        value["events"] = [_event(each) for each in change.events]
+        value["events"] = [dump_event(each) for each in change.events]
     if change.silent:
         value["silent"] = [_path(each) for each in change.silent if each is not object]
     if not change.touches:
@@ -76,15 +75,6 @@ def _change(change: Change) -> dict[str, Any]:
         if known := getattr(change, name):
             value[name] = known
     return value
-
-
-def _event(event: PusherEvent) -> dict[str, Any]:
-    values = {each.name: getattr(event, each.name) for each in fields(event)}
-    return {name: value for name, value in values.items() if value not in (None, False)}
-
-
-def _read_event(value: Mapping[str, Any]) -> PusherEvent:
-    return PusherEvent(**{**value, "channels": tuple(value["channels"])})
 
 
 def _path(backend: type) -> str:

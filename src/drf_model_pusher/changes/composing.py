@@ -13,6 +13,7 @@ from drf_model_pusher.async_code import data_of
 from drf_model_pusher.changes.change import Change, PreviousChannels
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.occupancy.audience import Audience, audience
+from drf_model_pusher.providers.base import provider_path
 from drf_model_pusher.pushing import encode_data, fits, make_event
 from drf_model_pusher.rendering.keys import object_key
 
@@ -78,8 +79,12 @@ def invalidation(
     if not occupied:
         return []
     name = backend.get_event_name("invalidate")
-    provider = backend.provider_class
-    return [make_event(occupied, name, {}, socket_id=socket_id, provider=provider, unsure=unsure)]
+    provider = provider_path(backend.provider_class)
+    return [
+        make_event(
+            occupied, name, {}, socket_id=socket_id, provider=provider, occupancy_unknown=unsure
+        )
+    ]
 
 
 def render(backend: PusherBackend, verb: str, instance: Any) -> Any:
@@ -111,8 +116,8 @@ def _event(
         conflation_key=_conflation_key(backend, subject, change.using)
         if backend.conflate
         else None,
-        provider=backend.provider_class,
-        unsure=unsure,
+        provider=provider_path(backend.provider_class),
+        occupancy_unknown=unsure,
     )
     if instance is not None and backend.oversize == "refer" and not fits(event):
         small = backend.get_oversize_data(verb, instance, data)

@@ -103,7 +103,7 @@ def record_event(
     """
     occupied, unsure = audience(channels)
     if occupied:
-        event = make_event(occupied, name, data, socket_id=socket_id, unsure=unsure)
+        event = make_event(occupied, name, data, socket_id=socket_id, occupancy_unknown=unsure)
         record([event], using or DEFAULT_DB_ALIAS)
 
 

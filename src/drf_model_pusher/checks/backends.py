@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pkgutil import resolve_name
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -38,8 +39,8 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
     permissions = backend.permission_classes
     wrong = {
         "provider_class": (
-            provider is not None and not is_subclass(provider, BaseProvider),
-            "a subclass of BaseProvider, the class itself and not its path",
+            not _is_provider(provider),
+            "a subclass of BaseProvider, or its dotted path",
         ),
         "serializer_class": (
             serializer is not None and not is_subclass(serializer, BaseSerializer),
@@ -67,6 +68,15 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
         "conflate": (not isinstance(backend.conflate, bool), "True or False"),
     }
     return ((name, wanted) for name, (is_wrong, wanted) in wrong.items() if is_wrong)
+
+
+def _is_provider(provider: Any) -> bool:
+    if isinstance(provider, str):
+        try:
+            provider = resolve_name(provider)
+        except (ImportError, AttributeError, ValueError):
+            return False
+    return provider is None or is_subclass(provider, BaseProvider)
 
 
 def _all(found: Any, fits: Callable[[Any], bool]) -> bool:

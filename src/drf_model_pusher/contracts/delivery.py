@@ -16,7 +16,7 @@ from drf_model_pusher.contracts.sentences import make_event, must
 from drf_model_pusher.delivery.base import BaseDelivery, in_use
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers.base import BaseProvider
+from drf_model_pusher.providers.base import BaseProvider, provider_path
 from drf_model_pusher.signals import change_failed
 
 
@@ -190,7 +190,9 @@ class DeliveryContract:
 
     @staticmethod
     def _push(delivery: BaseDelivery, name: str) -> None:
-        event = make_event(name, provider=ContractProvider, subject="contract.contract:1")
+        event = make_event(
+            name, provider=provider_path(ContractProvider), subject="contract.contract:1"
+        )
         record([event], DEFAULT_DB_ALIAS)
 
     def _undo(self, delivery: BaseDelivery, name: str) -> None:

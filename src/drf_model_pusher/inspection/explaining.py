@@ -16,7 +16,7 @@ from drf_model_pusher.events import PusherEvent, wire_size
 from drf_model_pusher.lookups import same
 from drf_model_pusher.occupancy.audience import audience
 from drf_model_pusher.packing import Call, pack
-from drf_model_pusher.providers import PusherProvider, get_provider
+from drf_model_pusher.providers import PusherProvider, get_provider, provider_path
 from drf_model_pusher.pushing import encode_data, fits, make_event
 from drf_model_pusher.registry import registry
 from drf_model_pusher.routes import routed
@@ -128,7 +128,7 @@ def _filled(push: Push, backend: PusherBackend, instance: Model, event: str) -> 
     names = backend.with_prefix(channels, backend.get_packet)
     if not names:
         return replace(push, problem="it has no channels for this object")
-    whole = make_event(names, name, data, provider=backend.provider_class)
+    whole = make_event(names, name, data, provider=provider_path(backend.provider_class))
     sent: PusherEvent | None = whole
     oversize = None if fits(whole) else backend.oversize
     if oversize == "refer":
