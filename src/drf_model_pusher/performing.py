@@ -15,8 +15,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 
 from drf_model_pusher.async_code import awaited_in_sync_code, in_sync_thread
+from drf_model_pusher.changes.block import Block
 from drf_model_pusher.changes.failures import reported
-from drf_model_pusher.changes.journal import Block
 from drf_model_pusher.changes.snapshots import Snapshot
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import get_delivery

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from rest_framework.utils.encoders import JSONEncoder
 
 from drf_model_pusher.conf import app_settings
@@ -30,13 +29,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def log_wrong_setting(error: SettingError) -> None:
     """Log that a setting keeps anything from being pushed, by its hint: messages show values."""
     logger.error("nothing pushed reason=setting hint=%s", error.hint)
-
-
-def log_missing_app() -> None:
-    """Log that no backend was found because the app is not installed, so that no check ran."""
-    if not apps.is_installed("drf_model_pusher"):
-        hint = 'INSTALLED_APPS += ["drf_model_pusher"]'
-        log_wrong_setting(SettingError("The app is not installed.", hint=hint))
 
 
 def make_event(

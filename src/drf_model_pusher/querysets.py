@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 
+from drf_model_pusher.changes.block import Block
 from drf_model_pusher.changes.change import Change, PreviousChannels
 from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
-from drf_model_pusher.changes.journal import Block
 from drf_model_pusher.changes.recording import (
     change_of_many,
     is_silent,

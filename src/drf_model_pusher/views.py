@@ -19,7 +19,7 @@ from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.performing import MANY, Performing, is_disabled, put_around
-from drf_model_pusher.pushing import log_missing_app, writer_socket_id
+from drf_model_pusher.pushing import writer_socket_id
 from drf_model_pusher.registry import registry, same_model
 from drf_model_pusher.suppressing import is_suppressed
 from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
@@ -199,7 +199,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
     def _backends_or_log(self, model: type[models.Model] | None) -> list[PusherBackend]:
         backends = self.get_pusher_backends(model)
         if not backends:
-            log_missing_app()
             log_no_backend(type(self), model or self.get_pusher_model())
         return backends
 

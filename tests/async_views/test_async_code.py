@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.changes.journal import Block, record
+from drf_model_pusher.changes.block import Block, record
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.shop.models import Order

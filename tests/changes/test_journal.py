@@ -6,7 +6,8 @@ import pytest
 from django.db import transaction
 from django.test import TestCase
 
-from drf_model_pusher.changes.journal import Block, _log_manual_transaction, record
+from drf_model_pusher.changes.block import Block, record
+from drf_model_pusher.changes.journal import _log_manual_transaction
 from drf_model_pusher.delivery import BaseDelivery
 from drf_model_pusher.events import PusherEvent
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from django.db import transaction
 
-from drf_model_pusher.changes.journal import record
+from drf_model_pusher.changes.block import record
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.jobs import hand_over, work
 from drf_model_pusher.delivery.messages import write_message
@@ -74,6 +74,7 @@ class TestTaskDelivery:
         self, use_task_backend, settings, reports
     ):
         use_task_backend("Dummy")
+        get_delivery()
         settings.DRF_MODEL_PUSHER_TASK_QUEUE = "nowhere"
         record([event(0)], "default")
         assert [(name, str(error)) for name, _, error in reports.failed] == [

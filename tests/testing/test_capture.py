@@ -6,7 +6,7 @@ from django.test import TestCase, TransactionTestCase
 from rest_framework import viewsets
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.changes.journal import Block, record
+from drf_model_pusher.changes.block import Block, record
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.providers import MemoryProvider

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.utils.encoders import JSONEncoder
 
 from drf_model_pusher.changes.change import Change, PreviousChannels, Recorded
-from drf_model_pusher.codec import dump_event, load_event
+from drf_model_pusher.delivery.codec import dump_event, load_event
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry

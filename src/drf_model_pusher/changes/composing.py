@@ -80,10 +80,11 @@ def invalidation(
         return []
     name = backend.get_event_name("invalidate")
     provider = provider_path(backend.provider_class)
-    event = make_event(
-        occupied, name, {}, socket_id=socket_id, provider=provider, occupancy_unknown=unsure
-    )
-    return [event]
+    return [
+        make_event(
+            occupied, name, {}, socket_id=socket_id, provider=provider, occupancy_unknown=unsure
+        )
+    ]
 
 
 def render(backend: PusherBackend, verb: str, instance: Any) -> Any:

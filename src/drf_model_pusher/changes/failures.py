@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cache
 
+from django.apps import apps
 from django.db import DatabaseError
 
 from drf_model_pusher.conf import app_settings
@@ -60,13 +61,18 @@ def report(error: Exception, backend: type | None, verb: str) -> None:
     change_failed.send_robust(backend, verb=verb, error=error)
 
 
-@cache
 def log_no_backend(view_class: type, model: type | None) -> None:
-    """Log, once, that a view with the mixin pushes nothing of a model."""
-    name = None if model is None else model.__qualname__
-    logger.warning(
-        "nothing pushed reason=no backend view=%s model=%s", view_class.__qualname__, name
-    )
+    """Log that a view with the mixin pushes nothing of a model; once, unless no check can tell."""
+    if not apps.is_installed("drf_model_pusher"):
+        hint = 'INSTALLED_APPS += ["drf_model_pusher"]'
+        log_wrong_setting(SettingError("The app is not installed.", hint=hint))
+        return
+    _log_no_backend(view_class.__qualname__, None if model is None else model.__qualname__)
+
+
+@cache
+def _log_no_backend(view: str, model: str | None) -> None:
+    logger.warning("nothing pushed reason=no_backend view=%s model=%s", view, model)
 
 
 def is_testing() -> bool:

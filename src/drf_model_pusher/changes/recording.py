@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DEFAULT_DB_ALIAS, models, router
 
+from drf_model_pusher.changes.block import current_block, record
 from drf_model_pusher.changes.change import Change
 from drf_model_pusher.changes.composing import build_events, invalidation
 from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
-from drf_model_pusher.changes.journal import current_block, record
 from drf_model_pusher.changes.reading import batches, read
 from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.conf import app_settings

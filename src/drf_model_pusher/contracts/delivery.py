@@ -11,7 +11,7 @@ from unittest import SkipTest
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
-from drf_model_pusher.changes.journal import record
+from drf_model_pusher.changes.block import record
 from drf_model_pusher.contracts.sentences import make_event, must
 from drf_model_pusher.delivery.base import BaseDelivery, in_use
 from drf_model_pusher.events import PusherEvent

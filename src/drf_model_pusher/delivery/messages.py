@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from drf_model_pusher.codec import UnreadableEventError, dump_event, load_event
+from drf_model_pusher.delivery.codec import UnreadableEventError, dump_event, load_event
 from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.exceptions import ModelPusherException
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from drf_model_pusher.codec import UnreadableEventError, dump_event, load_event
+from drf_model_pusher.delivery.codec import UnreadableEventError, dump_event, load_event
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.providers import BaseProvider, provider_path
