@@ -21,6 +21,7 @@ from drf_model_pusher.rendering.requests import request_at
 from drf_model_pusher.rendering.response import Response
 
 if TYPE_CHECKING:
+    from rest_framework.renderers import BaseRenderer
     from rest_framework.serializers import BaseSerializer
 
     from drf_model_pusher.providers import BaseProvider
@@ -43,6 +44,9 @@ class PusherBackend(ChangeRules):
 
     provider_class: type[BaseProvider] | str | None = None
     """Who carries the events, a class or its path; by default the provider of the settings."""
+
+    renderer_class: ClassVar[type[BaseRenderer] | None] = None
+    """What encodes the data, as a view's renderer does; by default as the settings say."""
 
     conflate: ClassVar[bool] = False
     """Whether events of one object that still wait may become their net effect."""

@@ -14,7 +14,8 @@ from drf_model_pusher.changes.change import Change, PreviousChannels
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.occupancy.audience import Audience, audience
 from drf_model_pusher.providers.base import provider_path
-from drf_model_pusher.pushing import encode_data, fits, make_event
+from drf_model_pusher.pushing import fits, make_event
+from drf_model_pusher.rendering.encoding import encode
 from drf_model_pusher.rendering.keys import object_key
 
 if TYPE_CHECKING:
@@ -82,7 +83,13 @@ def invalidation(
     provider = provider_path(backend.provider_class)
     return [
         make_event(
-            occupied, name, {}, socket_id=socket_id, provider=provider, occupancy_unknown=unsure
+            occupied,
+            name,
+            {},
+            socket_id=socket_id,
+            provider=provider,
+            occupancy_unknown=unsure,
+            renderer_class=backend.renderer_class,
         )
     ]
 
@@ -118,10 +125,11 @@ def _event(
         else None,
         provider=provider_path(backend.provider_class),
         occupancy_unknown=unsure,
+        renderer_class=backend.renderer_class,
     )
     if instance is not None and backend.oversize == "refer" and not fits(event):
         small = backend.get_oversize_data(verb, instance, data)
-        event = replace(event, data=encode_data(small))
+        event = replace(event, data=encode(small, backend.renderer_class))
     return event
 
 

@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from rest_framework.renderers import BaseRenderer
 from rest_framework.serializers import BaseSerializer
 
 from drf_model_pusher.checks.classes import dotted_name, is_subclass
@@ -36,11 +37,15 @@ def is_sound(backend: type[Any]) -> bool:
 def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
     """Go through attributes with a value that means nothing, and what they should be."""
     provider, serializer = backend.provider_class, backend.serializer_class
-    permissions = backend.permission_classes
+    renderer, permissions = backend.renderer_class, backend.permission_classes
     wrong = {
         "provider_class": (
             not _is_provider(provider),
             "a subclass of BaseProvider, or its dotted path",
+        ),
+        "renderer_class": (
+            renderer is not None and not is_subclass(renderer, BaseRenderer),
+            "a renderer's class",
         ),
         "serializer_class": (
             serializer is not None and not is_subclass(serializer, BaseSerializer),
