@@ -67,7 +67,7 @@ def fits(event: PusherEvent) -> bool:
     return 6 * len(event.data) + 200 <= limit or wire_size(event) <= limit
 
 
-def send_events(events: Sequence[PusherEvent]) -> None:
+def push_events(events: Sequence[PusherEvent]) -> None:
     """Hand events to the delivery, after the commit; those that are too large are dropped."""
     fitting = events if all(map(fits, events)) else [event for event in events if fits(event)]
     if fitting:
