@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone, translation
 
-from drf_model_pusher.changes.change import Change, PreviousChannels
+from drf_model_pusher.change import Change, PreviousChannels
 from drf_model_pusher.changes.composing import build_events, invalidation, left_event
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.netting import Pending

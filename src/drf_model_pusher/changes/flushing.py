@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from drf_model_pusher.change import Change, Recorded
 from drf_model_pusher.changes.building import Builder
-from drf_model_pusher.changes.change import Change, Recorded
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.netting import Netted, Pending, net
 from drf_model_pusher.delivery.base import get_delivery

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from drf_model_pusher.events import PusherEvent
-
-if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +32,8 @@ class Change:
     It is plain data but for ``view``, which stays within the process.
     """
 
-    backend: type[PusherBackend]
+    backend: type[Any]
+    """The class of the backend."""
 
     verb: str
     """``create``, ``update``, ``delete`` or a verb of the project's own."""
