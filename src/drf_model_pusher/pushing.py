@@ -75,7 +75,7 @@ def fits(event: PusherEvent) -> bool:
     return True
 
 
-def send_events(events: Sequence[PusherEvent]) -> None:
+def push_events(events: Sequence[PusherEvent]) -> None:
     """Hand events to the delivery, after the commit; those that are too large are dropped."""
     fitting = events if all(map(fits, events)) else [event for event in events if fits(event)]
     if fitting:

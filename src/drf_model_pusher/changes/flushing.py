@@ -22,7 +22,7 @@ from drf_model_pusher.changes.reading import Rows, read_hidden
 from drf_model_pusher.changes.touching import parents_of
 from drf_model_pusher.delivery.base import get_delivery
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.pushing import send_events
+from drf_model_pusher.pushing import push_events
 from drf_model_pusher.rendering.keys import object_key
 
 
@@ -39,7 +39,7 @@ def flush(items: Sequence[Recorded], using: str) -> None:
             delivery.store(items, using=using)
             return
         if events := list(events_of(items, using)):
-            send_events(events)
+            push_events(events)
 
 
 def events_of(items: Sequence[Recorded], using: str) -> Iterator[PusherEvent]:
