@@ -224,6 +224,18 @@ def test_a_server_that_never_answers_is_an_error(settings):
             Listening("orders").result()
 
 
+def test_a_server_behind_a_path_is_asked_there(settings):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.PUSHER_HOST, settings.PUSHER_SSL = "127.0.0.1", False
+        settings.PUSHER_PORT, settings.PUSHER_PATH = server.getsockname()[1], "/ws"
+        listening = Listening("orders", "--timeout", "2")
+        connection, _ = server.accept()
+        with connection:
+            line = connection.recv(65_536).partition(b"?")[0]
+        listening.join(15)
+    assert line == f"GET /ws/app/{settings.PUSHER_KEY}".encode()
+
+
 def test_a_page_in_the_place_of_a_websocket_server_is_an_error(pusher_api):
     pusher_api.default.status = 404
     with pytest.raises(CommandError, match="answers 40"):

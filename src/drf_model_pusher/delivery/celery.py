@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
-from drf_model_pusher.delivery.jobs import hand_over, work
-from drf_model_pusher.delivery.messages import Message
+from drf_model_pusher.delivery.jobs import Message, hand_over, work
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.extras import install_line
 from drf_model_pusher.forks import after_fork
