@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 
 from drf_model_pusher.exceptions import SettingError
 
+_PATH = re.compile(r"[a-zA-Z0-9._~-]+(/[a-zA-Z0-9._~-]+)*")
 _IN_BRACKETS = re.compile(r"\[[0-9a-fA-F:.]+\]")
 
 
@@ -69,6 +70,14 @@ class AppSettings:
         if value is None or value == "":
             return None
         return _integer("PUSHER_PORT", value, 1, 65_535)
+
+    @cached_property
+    def PUSHER_PATH(self) -> str:
+        """What stands before ``/apps`` in the HTTP API of a server behind a path, as ``/ws``."""
+        path = _text("PUSHER_PATH").strip("/")
+        if path and not _PATH.fullmatch(path):
+            raise _wrong("PUSHER_PATH", path, 'the beginning of a path, such as "/ws"')
+        return f"/{path}" if path else ""
 
     @cached_property
     def PUSHER_SSL(self) -> bool:
@@ -173,6 +182,13 @@ class AppSettings:
         """Bytes of UTF-8 that the service takes as the data of one event."""
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
         return _integer(name, getattr(django_settings, name, 10_240), 256, 10_485_760)
+
+    @cached_property
+    def DRF_MODEL_PUSHER_MAX_REQUEST_BYTES(self) -> int | None:
+        """Bytes that the server takes as the body of one request; None where it counts events."""
+        name = "DRF_MODEL_PUSHER_MAX_REQUEST_BYTES"
+        value = getattr(django_settings, name, None)
+        return None if value is None else _integer(name, value, 1_000, 104_857_600)
 
     # Webhooks, and what they tell about channels
 
