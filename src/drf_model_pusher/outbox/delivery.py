@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
-
-_Write: TypeAlias = Callable[[Sequence[PusherEvent], str], None]
-_Wake: TypeAlias = Callable[[Sequence[str]], None]
 
 
 class OutboxDelivery(BaseDelivery):
@@ -50,20 +46,23 @@ class OutboxDelivery(BaseDelivery):
         return True
 
     def _write(self, events: Sequence[PusherEvent], using: str) -> None:
-        write, wake = self._table
-        write(events, using)
+        if not events:
+            return
+        write, notify = self._table
+        with transaction.mark_for_rollback_on_error(using=using):
+            write(events, using)
         # Once a transaction, however often something is pushed in it.
-        after_commit(wake, [using], using=using)
+        after_commit(notify, [using], using=using)
 
     @cached_property
-    def _table(self) -> tuple[_Write, _Wake]:
-        """What writes events, and what tells relays of it: both need the app's models."""
+    def _table(self) -> tuple[Callable[..., None], Callable[[Sequence[str]], None]]:
+        """What writes rows, and what tells relays of it: both need the app's models."""
         if not apps.is_installed("drf_model_pusher.outbox"):
             raise SettingError(
                 "OutboxDelivery has no table.",
                 hint='Add "drf_model_pusher.outbox" to INSTALLED_APPS, and migrate.',
             )
-        from drf_model_pusher.outbox.waking import wake
-        from drf_model_pusher.outbox.writing import write
+        from drf_model_pusher.outbox.notifying import notify
+        from drf_model_pusher.outbox.rows import write
 
-        return write, wake
+        return write, notify

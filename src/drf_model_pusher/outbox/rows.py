@@ -1,101 +1,69 @@
-"""From an event to its row, and back."""
+"""From an event to its row, and back: the one place that knows what a row holds."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from zlib import crc32
+from hashlib import blake2b
 
+from drf_model_pusher.delivery.codec import dump_event, load_event
 from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.outbox.models import PARTITIONS
+from drf_model_pusher.outbox.models import PARTITIONS, OutboxRow
 
-#: The columns that ``claimed`` reads, in its order.
-COLUMNS = (
-    *("id", "attempts", "refusals", "subject", "channels", "name", "data"),
-    *("socket_id", "change", "conflation_key", "provider", "unsure"),
-)
+# About so many characters are in one statement: MySQL takes no longer ones than it is told to, by
+# default of 16 MB or more.
+_CHARACTERS = 1_000_000
 
-
-#: The columns that ``written`` fills, in its order.
-WRITTEN = ("partition", "subject", "channels", "name", "data", "change")
-
-#: Those that most events leave as the table has them, and ``seldom_written`` fills.
-SELDOM_WRITTEN = ("socket_id", "conflation_key", "provider", "unsure")
-
-_as_json = json.JSONEncoder(ensure_ascii=False).encode
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(kw_only=True, slots=True)
-class Claimed(QueuedEvent):
-    """A row of the outbox in the hands of the relay that owns its partition."""
+class OutboxEvent(QueuedEvent):
+    """An event in the hands of a relay, with the row that it comes from."""
 
-    id: int
-    key: str
-    """What its order is kept by."""
-    refusals: int
-    provider: str
-    absorbed: list[int] = field(default_factory=list)
-    """The ids of later rows whose effect is in this event."""
+    row: OutboxRow
+    absorbed: list[OutboxRow] = field(default_factory=list)
+    """Later rows whose effect is in this event."""
 
 
-def written(event: PusherEvent) -> tuple[object, ...]:
-    """Return the values of ``WRITTEN`` for an event."""
-    return (
-        partition(order_key(event.subject, event.channels)),
-        event.subject,
-        _as_json(event.channels),
-        event.name,
-        event.data,
-        event.change,
-    )
-
-
-def seldom_written(event: PusherEvent) -> tuple[object, ...]:
-    """Return the values of ``SELDOM_WRITTEN`` for an event."""
-    return (
-        event.socket_id,
-        event.conflation_key,
-        event.provider or "",
-        event.occupancy_unknown,
-    )
-
-
-def claimed(values: Sequence[Any]) -> Claimed:
-    """Return a row's event, from the values of ``COLUMNS``."""
-    pk, attempts, refusals, subject, channels, name, data, *rest = values
-    socket_id, change, conflation_key, provider, unsure = rest
-    names = tuple(json.loads(channels))
-    event = PusherEvent(
-        channels=names,
-        name=name,
-        data=data,
-        socket_id=socket_id,
+def encode(event: PusherEvent) -> OutboxRow:
+    """Return the row of an event, not saved."""
+    subject, provider = event.subject or f"#{event.channels[0]}", event.provider or ""
+    number = lane(subject, provider)
+    return OutboxRow(
+        lane=number,
+        partition=number % PARTITIONS,
+        name=event.name,
         subject=subject,
-        change=change,
-        conflation_key=conflation_key,
-        provider=provider or None,
-        occupancy_unknown=bool(unsure),
-    )
-    key = order_key(subject, names)
-    return Claimed(
-        event=event,
-        since=0,
-        attempts=attempts,
-        id=pk,
-        key=key,
-        refusals=refusals,
         provider=provider,
+        content=_as_json(dump_event(event)),
     )
 
 
-def order_key(subject: str | None, channels: Sequence[str]) -> str:
-    """Return what an event's order is kept by: the object, or without one the first channel."""
-    return f"#{channels[0]}" if subject is None else subject
+def decode(row: OutboxRow) -> OutboxEvent:
+    """Return the event of a row.
+
+    Raises:
+        ValueError: This release does not understand the row.
+    """
+    event = load_event(json.loads(row.content))
+    return OutboxEvent(event=event, since=0, attempts=row.attempts, row=row)
 
 
-def partition(key: str) -> int:
-    """Return where events of a key belong; the same in every process and for ever."""
-    return crc32(key.encode(errors="surrogatepass")) % PARTITIONS
+def write(events: Sequence[PusherEvent], using: str) -> None:
+    """Insert events, in their order, in the current transaction of a database.
+
+    Raises:
+        DatabaseError: They could not be written; a transaction that is open cannot be committed.
+    """
+    rows = [encode(event) for event in events]
+    longest = max(len(row.content) for row in rows)
+    OutboxRow.objects.using(using).bulk_create(rows, batch_size=_CHARACTERS // longest + 1)
+
+
+def lane(subject: str, provider: str) -> int:
+    """Return the number by which order is kept; the same in every process and forever."""
+    key = f"{subject}\n{provider}".encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big", signed=True)

@@ -13,7 +13,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.packing import Call, Item, pack
-from drf_model_pusher.providers.base import BatchProvider
+from drf_model_pusher.providers.base import BatchProvider, before_call
 
 _ENCRYPTED = ChannelKind.ENCRYPTED.value
 
@@ -55,6 +55,8 @@ class PusherProvider(BatchProvider):
         calls = pack(events)
         for position, call in enumerate(calls):
             try:
+                if position:
+                    before_call()
                 self._make(call)
             except ProviderError as error:
                 self._say_what_left(error, calls, position)
