@@ -5,12 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
-from django.db import transaction
 from rest_framework.utils.encoders import JSONEncoder
 
 from drf_model_pusher.conf import app_settings
@@ -33,26 +29,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def log_wrong_setting(error: SettingError) -> None:
     """Log that a setting keeps anything from being pushed, by its hint: messages show values."""
     logger.error("nothing pushed reason=setting hint=%s", error.hint)
-
-
-def log_missing_app() -> None:
-    """Log that no backend was found because the app is not installed, so that no check ran."""
-    if not apps.is_installed("drf_model_pusher"):
-        hint = 'INSTALLED_APPS += ["drf_model_pusher"]'
-        log_wrong_setting(SettingError("The app is not installed.", hint=hint))
-
-
-class _WrongSettingsLogged(AbstractContextManager[None]):
-    """Logs a setting that does not fit, instead of failing a request whose change is made."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if not isinstance(error, SettingError):
-            return False
-        log_wrong_setting(error)
-        return True
-
-
-wrong_settings_logged = _WrongSettingsLogged()
 
 
 def make_event(
@@ -85,20 +61,13 @@ def fits(event: PusherEvent) -> bool:
     return 6 * len(event.data) + 200 <= limit or wire_size(event) <= limit
 
 
-def push_events(events: Sequence[PusherEvent], *, using: str | None = None) -> None:
-    """Push events once the current transaction is committed; those that are too large are dropped.
-
-    Args:
-        events: What to push, in order.
-        using: The alias of the database whose transaction decides.
-    """
+def send_events(events: Sequence[PusherEvent]) -> None:
+    """Hand events to the delivery, after the commit; those that are too large are dropped."""
     fitting = events if all(map(fits, events)) else [event for event in events if fits(event)]
     if fitting:
-        get_delivery().deliver(fitting, using=using)
+        get_delivery().send(fitting)
     if len(fitting) < len(events):
-        dropped = [event for event in events if event not in fitting]
-        dropping = partial(report_dropped, dropped, "the data is too large")
-        transaction.on_commit(dropping, using=using)
+        report_dropped([each for each in events if not fits(each)], "the data is too large")
 
 
 def encode_data(data: Any) -> str:

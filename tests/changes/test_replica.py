@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework import viewsets
 
-from drf_model_pusher.outbox.models import OutboxEvent
+from drf_model_pusher.outbox.models import OutboxRow
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.depot.models import Customer, Item, Parcel
 from tests.depot.serializers import ParcelSerializer
@@ -158,7 +158,7 @@ def test_subscribers_know_what_there_is(
     @given(scenes)
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     def check(scene):
-        for model in (Item, Parcel, Customer, OutboxEvent):
+        for model in (Item, Parcel, Customer, OutboxRow):
             model._base_manager.all()._raw_delete("default")
         memory.clear()
         Customer.objects.bulk_create(Customer(pk=pk, slug=f"c{pk}") for pk in (1, 2))
@@ -167,7 +167,7 @@ def test_subscribers_know_what_there_is(
         if outbox:
             told = [
                 (json.loads(each.channels), each.name, json.loads(each.data))
-                for each in OutboxEvent.objects.order_by("id")
+                for each in OutboxRow.objects.order_by("id")
             ]
         # What is read after the commit and what is not may overlap.
         strict = outbox or bool(refetch or touches)

@@ -142,7 +142,7 @@ class TestCompositePrimaryKey:
         assert_may_subscribe(None, f"private-seats.{place.pk}.7")
         assert_may_not_subscribe(None, f"private-hidden.{place.pk}.7")
 
-    def test_in_a_channel_is_an_error_that_says_what_to_write(self, seat, shape):
+    def test_in_a_channel_is_an_error_that_says_what_to_write(self, seat, shape, pusher_events):
         with pytest.raises(InvalidEventError, match=r"several fields.*one by one"):
             backend(shape, "seats.{pk}")().push_change("update", seat)
 

@@ -62,7 +62,7 @@ class Locks(ABC):
     def lock(self, numbers: Sequence[int]) -> list[int]:
         """Lock partitions; return those that nobody else has."""
 
-    def confirm(self) -> None:
+    def confirm(self) -> None:  # noqa: B027 - nothing, where locks cannot be lost
         """Make sure that the locks are still held; called right before each call.
 
         Raises:
@@ -72,7 +72,7 @@ class Locks(ABC):
     lost: Error | None = None
     """Why the locks of this batch are gone."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nothing, where a batch holds all
         """Let others have what is held between batches."""
 
 

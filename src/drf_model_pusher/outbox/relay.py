@@ -8,18 +8,20 @@ import random
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
-from django.db import transaction
+from django.db import Error, transaction
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.retry import RETRY_POLICY, Backoff
-from drf_model_pusher.delivery.sending import SendFailure, by_provider, report_failed, send_batch
+from drf_model_pusher.delivery.sending import by_provider, report_failed, send_batch
 from drf_model_pusher.events import MAX_EVENTS_PER_BATCH
+from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.outbox import table
-from drf_model_pusher.outbox.batch import Batch
+from drf_model_pusher.outbox.batch import Batch, OutboxEvent
 from drf_model_pusher.outbox.locks import locks_for
 from drf_model_pusher.outbox.models import OutboxRow
-from drf_model_pusher.outbox.rows import OutboxEvent
+from drf_model_pusher.outbox.rows import write
 from drf_model_pusher.providers.base import before_each_call
 
 logger = logging.getLogger("drf_model_pusher")
@@ -29,8 +31,13 @@ logger = logging.getLogger("drf_model_pusher")
 ROWS, SECONDS = 100, 1.0
 # How many partitions are locked at first; a worker takes no more of them than fill its batch.
 _FEW = 8
+_UNRENDERED = "no event could be made of it; the log says why"
 # Seconds between two looks for rows that were kept long enough.
 _PRUNE = 60.0
+
+
+class _UnreadableError(Exception):
+    """The database refuses to read what one of several rows is about."""
 
 
 class Relay:
@@ -49,6 +56,7 @@ class Relay:
         """Whether there were rows to send at the last look, though others may have had them."""
         self._backoffs: dict[str | None, Backoff] = {}
         self._retry_at = math.inf
+        self._one_by_one = 0
         self._prune_at = 0.0  # at once, since many a relay does not live for long
 
     def batch(self) -> bool:
@@ -69,15 +77,21 @@ class Relay:
         self.saw_rows = bool(seen)
         if not seen:
             return False
-        with self.locks.batch():
-            rows = self._claim(seen, resting)
-            batch = Batch(rows)
-            with before_each_call(self.locks.confirm):
-                for group in by_provider(batch.events):
-                    self._send(deque(group), batch, until=now + SECONDS)
-            if rows and not self.locks.lost:
-                self._mark(batch)
-        return bool(rows)
+        try:
+            with self.locks.batch():
+                if not (rows := self._claim(seen, resting)):
+                    return False
+                batch = self._render(rows)
+                with before_each_call(self.locks.confirm):
+                    for group in by_provider(batch.events):
+                        self._send(deque(group), batch, until=now + SECONDS)
+                if not self.locks.lost:
+                    self._mark(batch)
+        except _UnreadableError:
+            self._one_by_one = ROWS
+        else:
+            self.sent += len(batch.done)
+        return True
 
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new rows come."""
@@ -102,6 +116,33 @@ class Relay:
                 rows += table.read(self.using, held, first, ROWS - len(rows), resting)
         return sorted(rows, key=lambda row: row.id)
 
+    def _render(self, rows: Sequence[OutboxRow]) -> Batch:
+        """Make events of rows; where the database refuses to read them, of one row at a time."""
+        if not self._one_by_one:
+            try:
+                return self._refusing_unrendered(Batch(rows, self.using))
+            except Error as error:
+                raise _UnreadableError from error
+        self._one_by_one -= 1
+        try:
+            with transaction.atomic(using=self.using):
+                batch = Batch(rows[:1], self.using)
+        except Error:
+            with suppress(ProviderError):
+                self.locks.confirm()
+            if self.locks.lost:
+                raise
+            self._one_by_one = 0
+            logger.exception("row not read id=%d", rows[0].id)
+            batch = Batch([], self.using)
+            batch.unrendered = [rows[0]]
+        return self._refusing_unrendered(batch)
+
+    def _refusing_unrendered(self, batch: Batch) -> Batch:
+        for row in batch.unrendered:
+            self._refuse(row, _UNRENDERED, batch)
+        return batch
+
     def _send(self, events: deque[OutboxEvent], batch: Batch, *, until: float) -> None:
         """Send events of one provider, call by call."""
         backoff = self._backoffs.setdefault(events[0].event.provider, Backoff())
@@ -119,7 +160,6 @@ class Relay:
         failure = send_batch(left, give_up=False)
         sent = chunk[: len(chunk) - len(left)]
         batch.sent(sent)
-        self.sent += sum(1 + len(event.absorbed) for event in sent)
         if failure is None:
             _succeed(backoff)
             return []
@@ -128,7 +168,10 @@ class Relay:
         if suspect or failure.is_about_one_event:
             _succeed(backoff)
             for event in refused:
-                self._refuse(event, failure, batch)
+                if self._refuse(
+                    event.rows[0], str(failure.error), batch, failure.error.retry_after
+                ):
+                    report_failed([event], failure)
             return left[len(refused) :]
         if sent:
             _succeed(backoff)
@@ -136,18 +179,19 @@ class Relay:
             logger.warning("relay interrupted error=%s", failure.error)
         pause = self._retry_after(backoff.fail(failure.error))
         for event in refused:
-            batch.failed(event.row, str(failure.error), pause)
+            batch.failed(event.rows[0], str(failure.error), pause, at_fault=False)
         return []
 
-    def _refuse(self, event: OutboxEvent, failure: SendFailure, batch: Batch) -> None:
-        """Keep an event for another try, or as dead."""
-        error, row = str(failure.error), event.row
-        if row.refusals + 1 < app_settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS:
-            pause = RETRY_POLICY.pause(event.attempts, failure.error.retry_after)
-            batch.failed(row, error, self._retry_after(pause), at_fault=True)
-        else:
+    def _refuse(
+        self, row: OutboxRow, error: str, batch: Batch, retry_after: float | None = None
+    ) -> bool:
+        """Keep a row for another try, or as dead; return whether it is dead."""
+        if is_dead := row.refusals + 1 >= app_settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS:
             batch.dead(row, error)
-            report_failed([event], failure)
+        else:
+            pause = RETRY_POLICY.pause(row.attempts + 1, retry_after)
+            batch.failed(row, error, self._retry_after(pause), at_fault=True)
+        return is_dead
 
     def _retry_after(self, pause: float) -> float:
         self._retry_at = min(self._retry_at, time.monotonic() + pause)
@@ -157,6 +201,7 @@ class Relay:
         """Note what became of the rows; all of it is committed, or nothing."""
         keep = app_settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS
         with transaction.atomic(using=self.using, savepoint=False):
+            write(batch.touched, self.using)
             table.finish(self.using, batch.done, keep)
             for refused in batch.refused:
                 table.put_off(self.using, refused)
@@ -169,7 +214,7 @@ def _next_call(events: deque[OutboxEvent], batch: Batch, *, alone: bool) -> list
     while events and room > 0:
         event = events[0]
         size, alone = len(event.event.channels), alone or event.attempts > 0
-        if event.row.lane in batch.blocked:
+        if event.lane in batch.blocked:
             events.popleft()  # one of its object failed in this batch
         elif chunk and (alone or size > room):
             break

@@ -1,69 +1,79 @@
-"""From an event to its row, and back: the one place that knows what a row holds."""
+"""From a change to its row, and back: the one place that knows what a row holds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
-from drf_model_pusher.delivery.codec import dump_event, load_event
-from drf_model_pusher.delivery.queue import QueuedEvent
+from drf_model_pusher.changes.change import Change, Recorded
+from drf_model_pusher.changes.codec import dumps, loads
+from drf_model_pusher.changes.composing import subject_of
+from drf_model_pusher.changes.flushing import Flushing, exceeds
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.outbox.models import PARTITIONS, OutboxRow
+from drf_model_pusher.providers.base import provider_path
 
 # About so many characters are in one statement: MySQL takes no longer ones than it is told to, by
 # default of 16 MB or more.
 _CHARACTERS = 1_000_000
 
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+def write(items: Sequence[Recorded], using: str) -> None:
+    """Insert changes, in their order, in the current transaction of a database.
+
+    Raises:
+        DatabaseError: They could not be written; the transaction must not be committed.
+    """
+    rows = [encode(single) for item in items for single in _singles(item, using)]
+    if rows:
+        longest = max(len(row.content) for row in rows)
+        OutboxRow.objects.using(using).bulk_create(rows, batch_size=_CHARACTERS // longest + 1)
 
 
-@dataclass(kw_only=True, slots=True)
-class OutboxEvent(QueuedEvent):
-    """An event in the hands of a relay, with the row that it comes from."""
-
-    row: OutboxRow
-    absorbed: list[OutboxRow] = field(default_factory=list)
-    """Later rows whose effect is in this event."""
-
-
-def encode(event: PusherEvent) -> OutboxRow:
-    """Return the row of an event, not saved."""
-    subject, provider = event.subject or f"#{event.channels[0]}", event.provider or ""
-    number = lane(subject, provider)
+def encode(item: Recorded) -> OutboxRow:
+    """Return the row of a change of one object, or of an event about none, not saved."""
+    if isinstance(item, Change):
+        name, path = item.verb, provider_path(item.backend.provider_class)
+        subject = subject_of(item.backend.model, item.keys[0])
+    else:
+        name, path = item.name, item.provider
+        subject = item.subject or f"#{item.channels[0]}"
+    number = lane(subject, path or "")
     return OutboxRow(
         lane=number,
         partition=number % PARTITIONS,
-        name=event.name,
+        name=name,
         subject=subject,
-        provider=provider,
-        content=_as_json(dump_event(event)),
+        provider=path or "",
+        content=dumps(item),
     )
 
 
-def decode(row: OutboxRow) -> OutboxEvent:
-    """Return the event of a row.
+def decode(row: OutboxRow, using: str) -> Recorded:
+    """Return what a row holds.
 
     Raises:
-        ValueError: This release does not understand the row.
+        DeclarationError, ValueError, LookupError, TypeError: There is no such backend any more, or
+            this release does not understand the row.
     """
-    event = load_event(json.loads(row.content))
-    return OutboxEvent(event=event, since=0, attempts=row.attempts, row=row)
-
-
-def write(events: Sequence[PusherEvent], using: str) -> None:
-    """Insert events, in their order, in the current transaction of a database.
-
-    Raises:
-        DatabaseError: They could not be written; a transaction that is open cannot be committed.
-    """
-    rows = [encode(event) for event in events]
-    longest = max(len(row.content) for row in rows)
-    OutboxRow.objects.using(using).bulk_create(rows, batch_size=_CHARACTERS // longest + 1)
+    return loads(row.content, using)
 
 
 def lane(subject: str, provider: str) -> int:
     """Return the number by which order is kept; the same in every process and forever."""
     key = f"{subject}\n{provider}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "big", signed=True)
+
+
+def _singles(item: Recorded, using: str) -> Iterator[Recorded]:
+    """Go through the changes of single objects; a bulk operation becomes its one event now."""
+    if isinstance(item, PusherEvent):
+        yield item
+    elif item.events is None and exceeds(item.backend.bulk_limit, len(item.keys)):
+        flushing = Flushing(using)
+        for _, events in flushing.go([item]):
+            yield from events
+        for touched in flushing.touched:
+            yield from touched.each()
+    else:
+        yield from item.each()

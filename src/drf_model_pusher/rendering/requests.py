@@ -24,3 +24,8 @@ def no_request() -> Request:
     request = Request(_NoRequest())
     request.version = request.versioning_scheme = None
     return request
+
+
+def request_at(base_url: str) -> Request:
+    """Return a request of nobody to the host that a change was made at."""
+    return no_request()
