@@ -102,7 +102,7 @@ class Outbox:
 
     def put(self, *names: str, subject: str | None = "shop.order:1", **more) -> None:
         """Commit events, of one object if nothing else is said."""
-        OutboxDelivery().deliver(
+        OutboxDelivery().store(
             [event(name, subject=subject, **more) for name in names], using=self.alias
         )
 

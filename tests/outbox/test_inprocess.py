@@ -19,7 +19,7 @@ from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent
 
 def put(*names):
-    get_delivery().deliver(
+    get_delivery().send(
         [PusherEvent(channels=("orders",), name=name, data="{}", subject="o") for name in names]
     )
 

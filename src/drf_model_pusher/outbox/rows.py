@@ -33,8 +33,8 @@ def write(items: Sequence[Recorded], using: str) -> None:
 def encode(item: Recorded) -> OutboxRow:
     """Return the row of a change of one object, or of an event about none, not saved."""
     if isinstance(item, Change):
-        name, path = item.verb, provider_path(item.backend.provider_class)
-        subject = subject_of(item.backend.model, item.keys[0])
+        model, path = item.backend.model, provider_path(item.backend.provider_class)
+        name, subject = f"{model._meta.model_name}.{item.verb}", subject_of(model, item.keys[0])
     else:
         name, path = item.name, item.provider
         subject = item.subject or f"#{item.channels[0]}"
