@@ -249,12 +249,6 @@ class AppSettings:
         return _integer(name, getattr(django_settings, name, 0), 0, 31_536_000)
 
     @cached_property
-    def DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS(self) -> int:
-        """Seconds after which other workers take over from one that was killed."""
-        name = "DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS"
-        return _integer(name, getattr(django_settings, name, 30), 5, 3_600)
-
-    @cached_property
     def DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS(self) -> bool:
         """Relay from a thread of each process that writes, without ``pusher_relay``."""
         return _boolean("DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS", default=False)

@@ -1,4 +1,3 @@
-import threading
 import time
 from contextlib import contextmanager
 
@@ -6,9 +5,8 @@ import pytest
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from drf_model_pusher.outbox import running, waking
-from drf_model_pusher.outbox.running import Crew
-from drf_model_pusher.outbox.waking import Bell
+from drf_model_pusher.outbox import notifying, running
+from drf_model_pusher.outbox.running import Workers
 from tests.outbox.cluster import cluster
 from tests.outbox.conftest import Outbox
 from tests.outbox.databases import registered, use_driver
@@ -19,22 +17,24 @@ HOUR = 3600
 
 @pytest.fixture
 def told(monkeypatch):
-    """Relays that look for themselves once an hour: what they find they were told of."""
+    """Relays that look for themselves once an hour: what they find they were notified of."""
     monkeypatch.setattr(running, "_SHORTEST", HOUR)
-    monkeypatch.setattr(waking, "_QUIET", 0)
+    monkeypatch.setattr(running, "_CONTENDED", HOUR)
+    monkeypatch.setattr(notifying, "_QUIET", 0)
 
 
 @contextmanager
 def relaying(alias, workers=1):
-    """Run relays in this process, and wait until they have nothing to do."""
-    crew = Crew(alias, workers, HOUR)
-    crew.start()
+    """Run relays in this process, which listen and have nothing to do."""
+    made = Workers(alias, workers, HOUR)
+    made.start()
     try:
-        wait_until(lambda: all(bell.asleep for bell in crew._bells))
-        yield crew
+        wait_until(lambda: made._notifier.listening)
+        time.sleep(0.3)
+        yield made
     finally:
-        crew.stop()
-        assert crew.wait(20)
+        made.stop()
+        assert made.wait(20)
 
 
 def wait_until(holds, timeout=20):
@@ -42,21 +42,6 @@ def wait_until(holds, timeout=20):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-@pytest.fixture(autouse=True)
-def _bells_say_when_they_sleep(monkeypatch):
-    wait = Bell.wait
-
-    def watched(self, timeout):
-        self.asleep = True
-        try:
-            return wait(self, timeout)
-        finally:
-            self.asleep = False
-
-    monkeypatch.setattr(Bell, "asleep", False, raising=False)
-    monkeypatch.setattr(Bell, "wait", watched)
 
 
 def end_sessions(alias):
@@ -76,7 +61,7 @@ class TestNotifications:
             Outbox(postgresql).put("e")
             pusher_api.wait_for_events(1)
 
-    def test_of_several_workers_the_owner_is_woken(self, postgresql, pusher_api):
+    def test_of_several_workers_one_is_woken(self, postgresql, pusher_api):
         outbox = Outbox(postgresql)
         with relaying(postgresql, workers=3):
             for number in range(12):
@@ -91,35 +76,36 @@ class TestNotifications:
             Outbox(postgresql).put("b")
             assert [e["name"] for e in pusher_api.wait_for_events(2)] == ["a", "b"]
 
-    def test_a_relay_whose_session_was_ended_listens_again(
+    def test_a_relay_whose_sessions_were_ended_listens_again(
         self, postgresql, pusher_api, monkeypatch
     ):
-        monkeypatch.setattr(running, "_TROUBLED", 0.05)
+        monkeypatch.setattr(notifying, "_TROUBLED", 0.05)
         outbox = Outbox(postgresql)
-        with relaying(postgresql) as crew:
+        with relaying(postgresql) as workers:
             outbox.put("a")
             pusher_api.wait_for_events(1)
-            wait_until(lambda: crew._bells[0].asleep)
-            before = crew._bells[0]._raw
-            assert end_sessions(postgresql) == 1
-            wait_until(lambda: crew._bells[0]._raw is not before and crew._bells[0].asleep)
+            time.sleep(0.3)
+            assert end_sessions(postgresql) == 2
+            wait_until(lambda: not workers._notifier.listening)
+            wait_until(lambda: workers._notifier.listening)
             outbox.put("b")
             pusher_api.wait_for_events(2)
 
     def test_a_relay_outlives_a_crash_of_the_server(self, pusher_api, monkeypatch, request):
+        monkeypatch.setattr(notifying, "_TROUBLED", 0.05)
         monkeypatch.setattr(running, "_TROUBLED", 0.05)
         request.getfixturevalue("django_db_blocker").unblock()
         use_driver("postgresql")
         with cluster() as server, registered("outbox-cluster", server.settings) as alias:
             outbox = Outbox(alias)
-            with relaying(alias) as crew:
+            with relaying(alias) as workers:
                 outbox.put("a")
                 pusher_api.wait_for_events(1)
-                before = crew._bells[0]._raw
                 server.crash()
                 connections[alias].close()
+                wait_until(lambda: not workers._notifier.listening)
                 server.start()
-                wait_until(lambda: crew._bells[0]._raw is not before and crew._bells[0].asleep)
+                wait_until(lambda: workers._notifier.listening)
                 outbox.put("b")
                 pusher_api.wait_for_events(2)
 
@@ -138,15 +124,15 @@ class TestNotifications:
     def test_a_notification_that_fails_fails_no_request(self, postgresql, caplog):
         connections[postgresql].ensure_connection()
         connections[postgresql].connection.close()
-        waking.wake([postgresql])
-        assert "relay not woken error=" in caplog.text
+        notifying.notify([postgresql])
+        assert "relay not notified error=" in caplog.text
         connections[postgresql].close()
 
 
 def test_in_a_short_time_one_notification_will_do(postgresql, monkeypatch):
     """A relay that has been woken looks often for a while."""
-    monkeypatch.setattr(waking, "_QUIET", HOUR)
-    monkeypatch.setattr(waking, "_notified", {})
+    monkeypatch.setattr(notifying, "_QUIET", HOUR)
+    monkeypatch.setattr(notifying, "_notified", {})
     outbox = Outbox(postgresql)
     with CaptureQueriesContext(connections[postgresql]) as queries:
         outbox.put("a")
@@ -154,55 +140,28 @@ def test_in_a_short_time_one_notification_will_do(postgresql, monkeypatch):
     assert [query["sql"].split()[0] for query in queries].count("NOTIFY") == 1
 
 
-class TestBell:
-    @pytest.fixture
-    def bell(self, alias):
-        made = Bell(alias)
-        yield made
-        made.close()
-
-    def test_it_wakes_who_waits(self, bell):
-        bell.clear()
-        threading.Timer(0.1, bell.set).start()
-        assert bell.wait(20)
-
-    def test_what_was_rung_before_the_wait_counts_until_it_is_cleared(self, bell):
-        bell.set()
-        assert bell.wait(0)
-        bell.clear()
-        assert not bell.wait(0.01)
-
-    def test_after_its_end_it_may_still_be_rung(self, bell):
-        bell.close()
-        bell.set()
-
-    def test_a_notification_that_comes_with_an_answer_is_heard(self, postgresql):
-        """After the worker has looked, and before it waits."""
-        bell = Bell(postgresql)
-        bell.clear()
-        notify(postgresql)
-        with connections[postgresql].cursor() as cursor:
-            cursor.execute("SELECT 1")
-        assert bell.wait(0)
-        bell.clear()
-        assert not bell.wait(0.05)
-        bell.close()
-
-    def test_it_listens_on_postgresql_alone(self, bell, alias):
-        bell.clear()
-        assert bell.listening == (connections[alias].vendor == "postgresql")
-        connections[alias].close()
-        assert not bell.listening
+def test_it_listens_on_postgresql_alone(alias):
+    made = Workers(alias, 1, 30)
+    made.start()
+    try:
+        if connections[alias].vendor == "postgresql":
+            wait_until(lambda: made._notifier.listening)
+        else:
+            time.sleep(0.3)
+            assert not made._notifier.listening
+    finally:
+        made.stop()
+        assert made.wait(20)
 
 
-def notify(alias):
-    """Notify from a connection of another thread."""
-
-    def run():
-        with connections[alias].cursor() as cursor:
-            cursor.execute(f"NOTIFY {waking._CHANNEL}")
-        connections[alias].close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
+def test_a_transaction_that_is_open_keeps_no_notification_from_the_others(postgresql, pusher_api):
+    """Each worker is woken, though one of them waits for an answer."""
+    outbox = Outbox(postgresql)
+    pusher_api.script.append(Answer(delay=3))
+    with relaying(postgresql, workers=2):
+        outbox.put("slow", subject="shop.order:1")
+        pusher_api.wait_for_calls(1)
+        outbox.put("fast", subject="shop.order:2")
+        started = time.monotonic()
+        pusher_api.wait_for_calls(2)
+        assert time.monotonic() - started < 2
