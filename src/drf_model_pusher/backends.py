@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from django.db import models, router
+from django.db import models
 
 from drf_model_pusher.async_code import in_sync_thread, refuse_in_async_code
 from drf_model_pusher.change_rules import ChangeRules
-from drf_model_pusher.changes import bulk, refetching
-from drf_model_pusher.changes.moves import Before
+from drf_model_pusher.changes.change import Change
+from drf_model_pusher.changes.composing import render
+from drf_model_pusher.changes.recording import record_change, record_many
 from drf_model_pusher.channels import ChannelKind, as_names
-from drf_model_pusher.composing import compose, render
-from drf_model_pusher.conf import app_settings
-from drf_model_pusher.exceptions import DeclarationError, InvalidEventError, SettingError
-from drf_model_pusher.pushing import log_wrong_setting, push_events, wrong_settings_logged
-from drf_model_pusher.registry import registry
-from drf_model_pusher.rendering.keys import object_key
+from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.registry import registry, same_model
 from drf_model_pusher.rendering.oversize import reference
-from drf_model_pusher.rendering.requests import no_request
-from drf_model_pusher.rendering.sharing import renders_alike
-from drf_model_pusher.suppressing import is_suppressed
+from drf_model_pusher.rendering.requests import request_at
+from drf_model_pusher.rendering.response import Response
 
 if TYPE_CHECKING:
+    from rest_framework.renderers import BaseRenderer
     from rest_framework.serializers import BaseSerializer
 
     from drf_model_pusher.providers import BaseProvider
@@ -44,8 +42,11 @@ class PusherBackend(ChangeRules):
     serializer_class: type[BaseSerializer[Any]] | None = None
     """What renders the data; the view's own serializer where this is None."""
 
-    provider_class: type[BaseProvider] | None = None
-    """Who carries the events; the provider of the settings where this is None."""
+    provider_class: type[BaseProvider] | str | None = None
+    """Who carries the events, a class or its path; by default the provider of the settings."""
+
+    renderer_class: ClassVar[type[BaseRenderer] | None] = None
+    """What encodes the data, as a view's renderer does; by default as the settings say."""
 
     conflate: ClassVar[bool] = False
     """Whether events of one object that still wait may become their net effect."""
@@ -86,8 +87,8 @@ class PusherBackend(ChangeRules):
     def get_serializer_context(self) -> dict[str, Any]:
         """Return what the serializer may know besides the instance: the view's own context.
 
-        Where no view made the change it has a ``request`` nevertheless: that of the view which is
-        handled meanwhile, or one of nobody's, whose URLs begin with DRF_MODEL_PUSHER_BASE_URL.
+        Where no view of the model made the change, the ``request`` is nobody's: its URLs have the
+        host of the request that made the change, or begin with DRF_MODEL_PUSHER_BASE_URL.
         """
         if hasattr(self.view, "get_serializer_context"):
             context: dict[str, Any] = self.view.get_serializer_context()
@@ -95,7 +96,7 @@ class PusherBackend(ChangeRules):
         request = getattr(self.view, "request", None)
         if request is not None:
             return {"request": request, "view": self.view}
-        return {"request": self.request or no_request()}
+        return {"request": request_at(self.change.base_url if self.change else "")}
 
     def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
         """Return channels, event name and data of a change: the whole event, before encoding."""
@@ -104,14 +105,12 @@ class PusherBackend(ChangeRules):
     def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
         """Return the serializer of an instance; the response's own, where it is the same."""
         serializer_class = self.get_serializer_class()
-        shared: BaseSerializer[Any] | None = getattr(self.view, "response_serializer", None)
         if (
-            shared is not None
-            and shared.instance is instance
-            and type(shared) is serializer_class
-            and renders_alike(type(self), PusherBackend)  # type: ignore[arg-type] # hashable
+            self.response is not None
+            and type(self.response.serializer) is serializer_class
+            and type(self).get_serializer_context is PusherBackend.get_serializer_context
         ):
-            return shared
+            return self.response.serializer
         return serializer_class(instance=instance, context=self.get_serializer_context())
 
     def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
@@ -130,12 +129,12 @@ class PusherBackend(ChangeRules):
 
     # Here for subclasses whose `__init__()` does not call this one.
     view: Any = None
-    #: The request during which the change was made, where no view of the model makes it.
-    request: Any = None
-    #: The database of the change, where it is known better than from the instance.
-    using: str | None = None
-    #: Where the instance was heard of before its update, if the view saw that.
-    before: Before | None = None
+    #: The change that is built, for its hooks; None where there is none yet.
+    change: Change | None = None
+    #: What the producer knows of the change that is about to be pushed, by fields of ``Change``.
+    known: Mapping[str, Any] = MappingProxyType({})
+    #: What the view answers with, while its own change is recorded.
+    response: Response | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -160,7 +159,8 @@ class PusherBackend(ChangeRules):
                 f"The backend {cls.__qualname__} has {model!r:.100} for a model: write the class."
             )
         cls.model = model
-        cls.settle_rules(cls.Meta)
+        cls.validate(cls.Meta)
+        cls.asked_at_once = cls.needs_view() or cls.has_own_packet()
         if cls.observe and cls.needs_view():
             raise DeclarationError(
                 f"{cls.__qualname__} observes changes that are made without a view: give it "
@@ -171,6 +171,35 @@ class PusherBackend(ChangeRules):
     def __init__(self, view: Any = None) -> None:
         self.view = view
 
+    @classmethod
+    def for_view(cls, view: Any) -> PusherBackend:
+        """Return a backend with the view, if there is one and it is one of the model."""
+        return cls(view=view if view is not None and _shows(view, cls.model) else None)
+
+    @classmethod
+    def about(cls, change: Change) -> PusherBackend:
+        """Return the backend that is asked about a change."""
+        backend = cls.for_view(change.view)
+        backend.change = change
+        return backend
+
+    def prepare(self, response: Response | None = None, **known: Any) -> None:
+        """Learn what is known of a change that is about to be pushed.
+
+        Args:
+            response: What the view answers with, where that may be the event's data as well.
+            **known: Fields of the change.
+        """
+        self.response = response
+        self.known = known
+
+    @property
+    def changed_fields(self) -> frozenset[str] | None:
+        """Names of the fields that an update has changed; None where nobody knows them."""
+        if self.change is None:
+            return self.known.get("changed_fields")
+        return self.change.changed_fields
+
     def push_change(
         self,
         event: str,
@@ -180,8 +209,10 @@ class PusherBackend(ChangeRules):
     ) -> None:
         """Push a change of an instance once the current transaction is committed.
 
-        The data is rendered now. Outside a transaction the event leaves at once, so a change with
-        ``pre_destroy`` and the deletion that follows belong into one ``transaction.atomic()``.
+        The row is read then, and rendered as it is. A deletion, an object that was not saved, and
+        what only the view can tell are rendered now. Outside a transaction the event leaves at
+        once, so a change with ``pre_destroy`` and the deletion that follows belong into one
+        ``transaction.atomic()``.
 
         Args:
             event: ``create``, ``update``, ``delete`` or a verb of your own.
@@ -190,23 +221,7 @@ class PusherBackend(ChangeRules):
             ignore: Whether to leave out the connection whose id the request carries.
         """
         refuse_in_async_code()
-        try:
-            if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(type(self)):
-                return
-            if self.decides:
-                event = self.resolve_event(event, instance)
-                if not self.should_push(event, instance):
-                    return
-            using = self.using or _alias(instance, pre_destroy=pre_destroy)
-            if self.reads_again():
-                refetching.push(self, event, instance, ignore=ignore, using=using)
-            else:
-                if events := compose(self, event, instance, ignore=ignore, using=using):
-                    push_events(events, using=using)
-                if self.touches:
-                    refetching.touch(self, instance, ignore=ignore, using=using)
-        except SettingError as error:
-            log_wrong_setting(error)
+        record_change(self, event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
         """Push the same change of many objects once the current transaction is committed.
@@ -222,9 +237,7 @@ class PusherBackend(ChangeRules):
             ignore: Whether to leave out the connection whose id the request carries.
         """
         refuse_in_async_code()
-        with wrong_settings_logged:
-            if not app_settings.DRF_MODEL_PUSHER_DISABLED and not is_suppressed(type(self)):
-                bulk.push_many(self, event, instances, ignore=ignore)
+        record_many(self, event, instances, ignore=ignore)
 
     async def apush_change(
         self,
@@ -244,16 +257,6 @@ class PusherBackend(ChangeRules):
         """Await ``push_many()``."""
         await in_sync_thread(self.push_many, event, instances, ignore=ignore)
 
-    def channels_before(self, instance: Any) -> Before | None:
-        """Return where an object is heard of before it is updated; None for the view's channels."""
-        if self.channels is None and not self.names_channels_itself():
-            return None
-        try:
-            channels = self.full_names(instance)
-        except InvalidEventError:
-            channels = []  # it was in no channel that there is
-        return Before(channels=channels, key=object_key(instance, self.view))
-
     @classmethod
     def names_channels_itself(cls) -> bool:
         """Say whether a subclass names its channels by a method."""
@@ -270,9 +273,10 @@ class PusherBackend(ChangeRules):
         )
         return not renders or (cls.channels is None and not cls.names_channels_itself())
 
-    def has_own_packet(self) -> bool:
+    @classmethod
+    def has_own_packet(cls) -> bool:
         """Say whether a subclass makes the whole event itself."""
-        return type(self).get_packet is not PusherBackend.get_packet
+        return cls.get_packet is not PusherBackend.get_packet
 
     def full_names(self, instance: Any) -> list[str]:
         """Return the full names of the channels that hear of the instance."""
@@ -324,10 +328,10 @@ class PresencePusherBackend(PusherBackend):
         abstract = True
 
 
-def _alias(instance: models.Model | None, *, pre_destroy: bool) -> str | None:
-    """Return the database that the instance was, or is about to be, written to."""
-    if instance is None or not isinstance(instance, models.Model):
-        return None
-    if not pre_destroy and instance._state.db:
-        return instance._state.db
-    return router.db_for_write(type(instance), instance=instance)
+def _shows(view: Any, model: type[models.Model]) -> bool:
+    """Say whether a view is one of a model; a view may lack anything that tells."""
+    try:
+        shown = view.get_pusher_model()
+    except Exception:  # noqa: BLE001
+        return False
+    return shown is not None and same_model(shown, model)

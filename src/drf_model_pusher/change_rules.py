@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from drf_model_pusher.changes.changed import field_names
+from drf_model_pusher.changes.snapshots import field_names
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
@@ -58,8 +58,10 @@ class ChangeRules(ChannelRules):
 
     # You should not need to override
 
-    changed_fields: frozenset[str] | None = None
-    """Names of the fields that an update has changed; None where nobody knows them."""
+    @property
+    def changed_fields(self) -> frozenset[str] | None:
+        """Names of the fields that an update has changed; None where nobody knows them."""
+        return None
 
     observe: ClassVar[frozenset[str]] = frozenset()
     """What is pushed wherever it happens, as ``Meta.observe`` says."""
@@ -70,8 +72,8 @@ class ChangeRules(ChannelRules):
     decides: ClassVar[bool] = False
     """Whether ``resolve_event()`` and ``should_push()`` may do anything but let a change pass."""
 
-    #: The values of the object's columns before an update, where they are known and asked for.
-    previous: Mapping[str, Any] | None = None
+    asked_at_once: ClassVar[bool] = False
+    """Whether it is asked when a change is made: only its view, or its own packet, can tell."""
 
     #: Whether it must read again, since relations are written after the object.
     _reads_again: ClassVar[bool] = False
@@ -85,8 +87,8 @@ class ChangeRules(ChannelRules):
         return self._reads_again or self.model in registry.touched
 
     @classmethod
-    def settle_rules(cls, meta: Any) -> None:
-        """Understand what a subclass declares, once.
+    def validate(cls, meta: Any) -> None:
+        """Check what a subclass declares, once.
 
         Raises:
             DeclarationError: ``observe``, ``only_when`` or ``touches`` names what there is not, or
@@ -132,6 +134,11 @@ class ChangeRules(ChannelRules):
                 )
             model = field.related_model
         return model
+
+    @classmethod
+    def first_step(cls, path: str) -> Any:
+        """Return the foreign key at which a path of ``touches`` begins."""
+        return cls.model._meta.get_field(path.split("__")[0])
 
     @classmethod
     def depends_on(cls, fields: Collection[str] | None) -> bool:

@@ -137,9 +137,14 @@ class AppSettings:
     def DRF_MODEL_PUSHER_BASE_URL(self) -> str:
         """What URLs begin with in what is rendered without a request; empty for relative ones."""
         value = _text("DRF_MODEL_PUSHER_BASE_URL")
-        if value and not value.startswith(("http://", "https://")):
+        if value and not _is_address(value):
             raise _wrong("DRF_MODEL_PUSHER_BASE_URL", value, 'such as "https://api.example.com"')
         return value
+
+    @cached_property
+    def DRF_MODEL_PUSHER_RENDERER(self) -> str:
+        """What encodes events: the path of a DRF renderer; by default as DRF's JSON renderer."""
+        return _text("DRF_MODEL_PUSHER_RENDERER")
 
     @cached_property
     def DRF_MODEL_PUSHER_QUEUE_SIZE(self) -> int:

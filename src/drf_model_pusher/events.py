@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from drf_model_pusher.channels import ChannelKind, check_name, is_valid_name
 from drf_model_pusher.exceptions import InvalidEventError
-
-if TYPE_CHECKING:
-    from drf_model_pusher.providers.base import BaseProvider
 
 # https://pusher.com/docs/channels/library_auth_reference/rest-api/#post-event-trigger-an-event
 MAX_EVENT_NAME_LENGTH = 200
@@ -48,11 +45,11 @@ class PusherEvent:
     conflation_key: str | None = None
     """Waiting events with one key may become their net effect; None keeps each of them."""
 
-    provider: type[BaseProvider] | None = None
-    """Who carries it; None for the provider of the settings."""
+    provider: str | None = None
+    """The dotted path of the provider that carries it; None for the one of the settings."""
 
-    unsure: bool = False
-    """Whether nobody could tell if anybody listens; it is asked again before the event leaves."""
+    occupancy_unknown: bool = False
+    """Whether it is unknown if its channels have subscribers: it is asked again before sending."""
 
     def json(self) -> Any:
         """Return the data as Python values."""

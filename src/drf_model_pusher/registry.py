@@ -72,4 +72,9 @@ class Registry:
         return self._backends.get(getattr(meta, "concrete_model", model), [])
 
 
+def same_model(one: type[Model], other: type[Model]) -> bool:
+    """Say whether two models have the same rows, as proxies have."""
+    return one._meta.concrete_model is other._meta.concrete_model
+
+
 registry = Registry()

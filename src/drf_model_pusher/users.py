@@ -8,11 +8,11 @@ from typing import Any
 
 from django.db import transaction
 
+from drf_model_pusher.changes.recording import record_event
 from drf_model_pusher.channels import is_valid_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import InvalidUserError, ProviderError
 from drf_model_pusher.providers import get_provider
-from drf_model_pusher.pushing import make_event, push_events
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -57,7 +57,7 @@ def send_to_user(user: Any, event_name: str, data: Any, *, using: str | None = N
     """
     channel = USER_CHANNEL_PREFIX + user_id(user)
     if not app_settings.DRF_MODEL_PUSHER_DISABLED:
-        push_events([make_event([channel], event_name, data)], using=using)
+        record_event([channel], event_name, data, using=using)
 
 
 def terminate_user(user: Any) -> None:

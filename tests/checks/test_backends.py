@@ -12,7 +12,7 @@ from tests.shop.serializers import OrderSerializer
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("provider_class", "drf_model_pusher.providers.ConsoleProvider"),
+        ("provider_class", "drf_model_pusher.providers.NoProvider"),
         ("provider_class", int),
         ("serializer_class", "tests.shop.serializers.OrderSerializer"),
         ("oversize", "reference"),

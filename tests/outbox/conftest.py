@@ -8,9 +8,8 @@ from types import SimpleNamespace
 import pytest
 from django.db import connections
 
+from drf_model_pusher.delivery.retry import RetryPolicy
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.outbox import patience
-from drf_model_pusher.outbox import relay as relaying
 from drf_model_pusher.outbox.delivery import OutboxDelivery
 from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
 from drf_model_pusher.outbox.relay import Relay
@@ -72,8 +71,7 @@ def emptied(alias: str) -> Iterator[str]:
 
 @pytest.fixture
 def short_pauses(monkeypatch) -> None:
-    for module in (relaying, patience):
-        monkeypatch.setattr(module, "pause_after", lambda setbacks, retry_after: retry_after or 0.1)
+    monkeypatch.setattr(RetryPolicy, "pause", lambda self, failures, after=None: after or 0.1)
 
 
 @pytest.fixture

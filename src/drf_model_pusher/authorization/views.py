@@ -28,7 +28,7 @@ from drf_model_pusher.authorization.signing import sign_user
 from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.occupancy.state import expect
-from drf_model_pusher.pushing import encode_data
+from drf_model_pusher.rendering.encoding import encode_plain
 from drf_model_pusher.users import display_name, user_id
 
 logger = logging.getLogger("drf_model_pusher")
@@ -159,7 +159,7 @@ class UserAuthenticationView(_PusherView):
                 told = (data["id"], len(watchlist), MAX_WATCHLIST)
                 logger.warning("watchlist cut off user=%s users=%d limit=%d", *told)
             data["watchlist"] = [str(each) for each in watchlist[:MAX_WATCHLIST]]
-        text = encode_data(data)
+        text = encode_plain(data)
         key, secret = app_settings.PUSHER_KEY, app_settings.PUSHER_SECRET
         auth = sign_user(key, secret, socket_id=socket_id, user_data=text)
         return Response({"auth": auth, "user_data": text})

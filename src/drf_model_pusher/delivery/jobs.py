@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.messages import Message, read_message, write_message
-from drf_model_pusher.delivery.queue import Waiting
-from drf_model_pusher.delivery.rounds import pause_after
+from drf_model_pusher.delivery.queue import QueuedEvent
+from drf_model_pusher.delivery.retry import RETRY_POLICY
 from drf_model_pusher.delivery.sending import (
-    attempt,
     by_provider,
-    heard,
+    occupied,
     report_dropped,
     report_failed,
+    send_batch,
 )
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ModelPusherException
@@ -39,7 +38,7 @@ def hand_over(events: Sequence[PusherEvent], enqueue: Callable[[Message], object
     """Enqueue events as one job; where the queue takes none they have failed, and nothing else."""
     now = time.time()
     try:
-        enqueue(write_message([Waiting(event=event, since=now) for event in events], since=now))
+        enqueue(write_message([QueuedEvent(event=event, since=now) for event in events], since=now))
     except Exception as error:  # noqa: BLE001 - whatever a broker, its client or a database raises
         # The text of others may repeat the payload.
         reason = error if isinstance(error, ModelPusherException) else type(error).__name__
@@ -64,19 +63,19 @@ def work(message: Message, *, may_wait: bool) -> Again | None:
     since = time.monotonic() - max(0.0, time.time() - message["since"])
     for entry in entries:
         entry.since = since
-    groups = by_provider(heard(entries))
-    setbacks = [(group, setback) for group in groups if (setback := attempt(group))]
-    if not setbacks:
+    groups = by_provider(occupied(entries))
+    failures = [(group, failure) for group in groups if (failure := send_batch(group))]
+    if not failures:
         return None
     age = time.time() - message["since"]
-    if not may_wait or age > app_settings.DRF_MODEL_PUSHER_RETRY_SECONDS:
-        for group, setback in setbacks:
-            report_failed(group, setback)
-        raise setbacks[0][1].error
+    if not may_wait or age > RETRY_POLICY.max_age:
+        for group, failure in failures:
+            report_failed(group, failure)
+        raise failures[0][1].error
     tries = int(message.get("tries", 0)) + 1
-    pause = max(pause_after(tries, setback.error.retry_after) for _, setback in setbacks)
-    left = [entry for group, _ in setbacks for entry in group]
-    logger.warning("job waits events=%d error=%s", len(left), setbacks[0][1].error)
+    pause = max(RETRY_POLICY.pause(tries, failure.error.retry_after) for _, failure in failures)
+    left = [entry for group, _ in failures for entry in group]
+    logger.warning("job waits events=%d error=%s", len(left), failures[0][1].error)
     rest = write_message(left, since=message["since"], tries=tries)
     return Again(message=rest, pause=pause)
 

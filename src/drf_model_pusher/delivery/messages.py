@@ -1,48 +1,42 @@
-"""Events as the JSON that travels through a queue, between releases of this package. Pure."""
+"""The message that carries a transaction's events through a queue. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, TypeAlias
 
-from django.utils.module_loading import import_string
-
-from drf_model_pusher.delivery.queue import Waiting
-from drf_model_pusher.events import PusherEvent, check_event
-from drf_model_pusher.exceptions import DeclarationError, ModelPusherException
-from drf_model_pusher.providers.base import BaseProvider
+from drf_model_pusher.delivery.codec import UnreadableEventError, dump_event, load_event
+from drf_model_pusher.delivery.queue import QueuedEvent
+from drf_model_pusher.exceptions import ModelPusherException
 
 Message: TypeAlias = dict[str, Any]
 
-#: Grows when what is there changes its meaning. What is added needs no new one: readers of an older
-#: release pass over keys that they do not know.
+#: Grows when a key changes its meaning. A key that is added needs no new version: readers of an
+#: older release pass over it.
 VERSION = 1
-
-_DEFAULTS = {field.name: field.default for field in fields(PusherEvent)}
 
 
 class UnreadableMessageError(ModelPusherException, ValueError):
     """A task's message is of another version, or no message at all."""
 
 
-def write_message(entries: Sequence[Waiting], *, since: float, tries: int = 0) -> Message:
+def write_message(entries: Sequence[QueuedEvent], *, since: float, tries: int = 0) -> Message:
     """Return events as values that JSON knows.
 
     Args:
-        entries: What is to leave, in order.
-        since: When it was handed over first, in seconds of the epoch.
-        tries: How often it was tried since.
+        entries: The events, in order.
+        since: When they were handed over first, in seconds of the epoch.
+        tries: How often they were tried since.
 
     Raises:
         DeclarationError: A provider has no dotted path by which a worker could find it.
     """
-    events = [_event_as_dict(entry) for entry in entries]
+    events = [dump_event(entry.event) | _attempts(entry) for entry in entries]
     return {"version": VERSION, "since": since, "tries": tries, "events": events}
 
 
-def read_message(message: object) -> list[Waiting]:
-    """Return what is to leave, in order.
+def read_message(message: object) -> list[QueuedEvent]:
+    """Return the events, in order.
 
     Raises:
         UnreadableMessageError: This release does not understand the message.
@@ -56,44 +50,18 @@ def read_message(message: object) -> list[Waiting]:
         )
     try:
         since = float(message["since"])
-        return [_entry(each, since) for each in message["events"]]
-    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        return [
+            QueuedEvent(event=load_event(each), since=since, attempts=int(each.get("attempts", 0)))
+            for each in message["events"]
+        ]
+    except UnreadableEventError as error:
+        raise UnreadableMessageError(f"An event of the message cannot be read: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
         # The text of others may repeat the payload.
         raise UnreadableMessageError(
             f"The message lacks something, or has it in another form: {type(error).__name__}."
         ) from error
 
 
-def _event_as_dict(entry: Waiting) -> dict[str, Any]:
-    event = entry.event
-    values = {name: getattr(event, name) for name in _DEFAULTS}
-    known = {name: value for name, value in values.items() if value != _DEFAULTS[name]}
-    known["channels"] = list(event.channels)
-    if event.provider is not None:
-        known["provider"] = _path(event.provider)
-    if entry.attempts:
-        known["attempts"] = entry.attempts
-    return known
-
-
-def _path(provider: type[BaseProvider]) -> str:
-    if "." in provider.__qualname__:
-        raise DeclarationError(
-            f"The provider {provider.__qualname__} stands inside something else; a worker finds "
-            "only what stands in a module."
-        )
-    return f"{provider.__module__}.{provider.__qualname__}"
-
-
-def _entry(values: Mapping[str, Any], since: float) -> Waiting:
-    known = {name: values[name] for name in _DEFAULTS if name in values}
-    known["channels"] = tuple(values["channels"])
-    if "provider" in values:
-        known["provider"] = import_string(values["provider"])
-        if not issubclass(known["provider"], BaseProvider):
-            raise TypeError
-    event = PusherEvent(**known)
-    if not isinstance(event.data, str):
-        raise TypeError
-    check_event(event)
-    return Waiting(event=event, since=since, attempts=int(values.get("attempts", 0)))
+def _attempts(entry: QueuedEvent) -> Message:
+    return {"attempts": entry.attempts} if entry.attempts else {}

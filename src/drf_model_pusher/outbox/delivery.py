@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TypeAlias
+from functools import cached_property, partial
+from typing import Any, TypeAlias
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, transaction
 
+from drf_model_pusher.changes.flushing import events_of
 from drf_model_pusher.delivery.base import BaseDelivery
-from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
 
@@ -32,14 +32,14 @@ class OutboxDelivery(BaseDelivery):
     needs = "the app `drf_model_pusher.outbox`, and a relay"
     joins_transaction = True
 
-    def accept(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
-        """Write events in the current transaction of the database that the change was written to.
+    def store(self, changes: Sequence[Any], *, using: str) -> None:
+        """Write the events of changes in their transaction.
 
         Raises:
             SettingError: The app ``drf_model_pusher.outbox`` is not installed.
             DatabaseError: They could not be written; the change must not be committed either.
         """
-        self._write(events, using or DEFAULT_DB_ALIAS)
+        self._write(list(events_of(changes, using)), using)
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Write events to the default database."""
@@ -52,8 +52,7 @@ class OutboxDelivery(BaseDelivery):
     def _write(self, events: Sequence[PusherEvent], using: str) -> None:
         write, wake = self._table
         write(events, using)
-        # Once a transaction, however often something is pushed in it.
-        after_commit(wake, [using], using=using)
+        transaction.on_commit(partial(wake, [using]), using=using)
 
     @cached_property
     def _table(self) -> tuple[_Write, _Wake]:

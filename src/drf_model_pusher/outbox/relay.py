@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.rounds import pause_after
-from drf_model_pusher.delivery.sending import Setback, attempt, report_failed
+from drf_model_pusher.delivery.retry import RETRY_POLICY, Backoff
+from drf_model_pusher.delivery.sending import SendFailure, report_failed, send_batch
 from drf_model_pusher.events import MAX_EVENTS_PER_BATCH
-from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.occupancy.audience import settle
 from drf_model_pusher.outbox import table
 from drf_model_pusher.outbox.conflation import conflate
 from drf_model_pusher.outbox.leases import Lease, longest_call
-from drf_model_pusher.outbox.patience import Patience, is_about_the_event
 from drf_model_pusher.outbox.reading import Reader
-from drf_model_pusher.outbox.rows import Claimed, provider_class
+from drf_model_pusher.outbox.rows import Claimed
+
+logger = logging.getLogger("drf_model_pusher")
 
 # Seconds after which a round ends, so that the lease is renewed and others get their share.
 _ROUND = 1.0
@@ -44,7 +44,7 @@ class Relay:
         """How many events have left."""
         self.failures = 0
         """How many tries failed."""
-        self._patience: dict[str, Patience] = {}
+        self._backoffs: dict[str, Backoff] = {}
         self._postponed: dict[str, datetime] = {}
         self._is_known = False  # whether that is what the database says
         self._unmarked: list[int] = []
@@ -68,7 +68,7 @@ class Relay:
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new events come, but keep the lease."""
         now = time.monotonic()
-        times = [each.until - now for each in self._patience.values() if each.rests]
+        times = [each.retry_at - now for each in self._backoffs.values() if each.is_waiting]
         if self._postponed:
             times.append((min(self._postponed.values()) - timezone.now()).total_seconds())
         return max(0.0, min([longest, self.lease.seconds_to_spare, *times]))
@@ -76,7 +76,7 @@ class Relay:
     @property
     def is_patient(self) -> bool:
         """Whether something is left alone for now because it failed."""
-        return bool(self._postponed) or any(each.rests for each in self._patience.values())
+        return bool(self._postponed) or any(each.is_waiting for each in self._backoffs.values())
 
     def _round(self) -> bool:
         self._mark()
@@ -108,7 +108,7 @@ class Relay:
 
     def _claim(self) -> list[Claimed]:
         """Return what may be sent now, in order."""
-        resting = [path for path, patience in self._patience.items() if patience.rests]
+        resting = [path for path, backoff in self._backoffs.items() if backoff.is_waiting]
         entries, nobodys = conflate(self._in_turn(self._reader.take(resting)))
         self._done(nobodys)
         left = []
@@ -141,14 +141,14 @@ class Relay:
             groups.setdefault(entry.provider, deque()).append(entry)
         ends = time.monotonic() + _ROUND
         for path, group in groups.items():
-            patience = self._patience.setdefault(path, Patience())
-            while not patience.rests and (chunk := self._next(group, patience)):
+            backoff = self._backoffs.setdefault(path, Backoff())
+            while not backoff.is_waiting and (chunk := self._next(group, backoff)):
                 over = self.stopping or time.monotonic() > ends
                 if over or not self.lease.covers(longest_call()):
                     return
                 yield chunk
 
-    def _next(self, group: deque[Claimed], patience: Patience) -> list[Claimed]:
+    def _next(self, group: deque[Claimed], backoff: Backoff) -> list[Claimed]:
         """Return what goes into one call; what has failed before goes alone."""
         chunk: list[Claimed] = []
         room = MAX_EVENTS_PER_BATCH
@@ -157,7 +157,7 @@ class Relay:
             if entry.key in self._postponed:
                 group.popleft()  # one of its object has failed in this round
                 continue
-            alone = bool(entry.attempts or patience.setbacks)
+            alone = bool(entry.attempts or backoff.failures)
             size = len(entry.event.channels)
             if chunk and (alone or size > room):
                 break
@@ -169,51 +169,54 @@ class Relay:
 
     def _send(self, chunk: Sequence[Claimed]) -> None:
         """Try what goes into one call."""
-        patience = self._patience[chunk[0].provider]
+        backoff = self._backoffs[chunk[0].provider]
         # Others have got through since this one failed: it may be what the service stumbles over.
-        suspect = chunk[0].attempts > 0 and not patience.setbacks
+        suspect = chunk[0].attempts > 0 and not backoff.failures
         left = list(chunk)
         while left:
             before = list(left)
-            setback = _attempt(left)
+            failure = send_batch(left, give_up=False)
             done = before[: len(before) - len(left)]
             self._done([pk for entry in done for pk in (entry.id, *entry.absorbed)])
-            if setback is None or done:
-                patience.succeed()
-            if setback is None:
+            if (failure is None or done) and backoff.succeed():
+                logger.warning("relay resumed")
+            if failure is None:
                 return
             self.failures += 1
-            refused = left[: setback.error.refused]
-            if not suspect and not is_about_the_event(setback):
-                self._bear(refused, setback, patience)
+            refused = left[: failure.error.refused]
+            if not suspect and not failure.is_about_one_event:
+                self._bear(refused, failure, backoff)
                 return
-            patience.succeed()
+            if backoff.succeed():
+                logger.warning("relay resumed")
             for entry in refused:
-                self._refuse(entry, setback)
+                self._refuse(entry, failure)
             # What is behind one that is tried again must not overtake it.
             left = [each for each in left[len(refused) :] if each.key not in self._postponed]
 
-    def _bear(self, refused: Sequence[Claimed], setback: Setback, patience: Patience) -> None:
+    def _bear(self, refused: Sequence[Claimed], failure: SendFailure, backoff: Backoff) -> None:
         """Leave the provider alone for a while."""
-        patience.fail(setback.error)
-        table.note_failure(self.lease, refused, str(setback.error))
+        if not backoff.failures:
+            logger.warning("relay interrupted error=%s", failure.error)
+        backoff.fail(failure.error)
+        table.note_failure(self.lease, refused, str(failure.error))
         if len(refused) == 1:
             # The next try is another object's, in case the service stumbles over this event.
-            self._put_off(refused[0], setback)
+            self._put_off(refused[0], failure)
 
-    def _refuse(self, entry: Claimed, setback: Setback) -> None:
+    def _refuse(self, entry: Claimed, failure: SendFailure) -> None:
         """Keep an event for another try, or as dead."""
         entry.refusals += 1
         if entry.refusals < app_settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS:
-            self._put_off(entry, setback)
+            self._put_off(entry, failure)
         else:
-            table.put_off(self.lease, entry, str(setback.error), None)
-            report_failed([entry], setback)
+            table.put_off(self.lease, entry, str(failure.error), None)
+            report_failed([entry], failure)
 
-    def _put_off(self, entry: Claimed, setback: Setback) -> None:
-        pause = pause_after(entry.attempts, setback.error.retry_after)
+    def _put_off(self, entry: Claimed, failure: SendFailure) -> None:
+        pause = RETRY_POLICY.pause(entry.attempts, failure.error.retry_after)
         due = timezone.now() + timedelta(seconds=pause)
-        table.put_off(self.lease, entry, str(setback.error), due)
+        table.put_off(self.lease, entry, str(failure.error), due)
         self._postponed[entry.key] = due
 
     def _done(self, ids: Sequence[int]) -> None:
@@ -246,16 +249,3 @@ class Relay:
         while self._minute and self._minute[0][0] < time.monotonic() - 60:
             self._minute.popleft()
         return sum(count for _, count in self._minute)
-
-
-def _attempt(entries: list[Claimed]) -> Setback | None:
-    """Try entries of one provider up to the first failure; it is about the first that are left."""
-    if path := entries[0].provider:
-        try:
-            carrier = provider_class(path)
-        except (ImportError, AttributeError, TypeError):
-            error = ProviderError(f"no provider: {path} cannot be imported", refused=len(entries))
-            return Setback(error=error, provider=error, duration=0.0)
-        for entry in entries:
-            entry.event = replace(entry.event, provider=carrier)
-    return attempt(entries, give_up=False)

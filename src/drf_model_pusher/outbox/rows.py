@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib import import_module
-from operator import attrgetter
-from typing import Any, cast
+from typing import Any
 from zlib import crc32
 
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.outbox.models import PARTITIONS
-from drf_model_pusher.providers import BaseProvider
 
 #: The columns that ``claimed`` reads, in its order.
 COLUMNS = (
@@ -33,7 +29,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(kw_only=True, slots=True)
-class Claimed(Waiting):
+class Claimed(QueuedEvent):
     """A row of the outbox in the hands of the relay that owns its partition."""
 
     id: int
@@ -62,8 +58,8 @@ def seldom_written(event: PusherEvent) -> tuple[object, ...]:
     return (
         event.socket_id,
         event.conflation_key,
-        _path(event.provider) if event.provider else "",
-        event.unsure,
+        event.provider or "",
+        event.occupancy_unknown,
     )
 
 
@@ -80,7 +76,8 @@ def claimed(values: Sequence[Any]) -> Claimed:
         subject=subject,
         change=change,
         conflation_key=conflation_key,
-        unsure=bool(unsure),
+        provider=provider or None,
+        occupancy_unknown=bool(unsure),
     )
     key = order_key(subject, names)
     return Claimed(
@@ -102,21 +99,3 @@ def order_key(subject: str | None, channels: Sequence[str]) -> str:
 def partition(key: str) -> int:
     """Return where events of a key belong; the same in every process and for ever."""
     return crc32(key.encode(errors="surrogatepass")) % PARTITIONS
-
-
-@lru_cache
-def provider_class(path: str) -> type[BaseProvider]:
-    """Return the class that a row names.
-
-    Raises:
-        ImportError, AttributeError, TypeError: There is none here.
-    """
-    module, _, name = path.partition(":")
-    found = attrgetter(name)(import_module(module))
-    if not issubclass(found, BaseProvider):
-        raise TypeError(path)
-    return cast("type[BaseProvider]", found)
-
-
-def _path(provider: type[BaseProvider]) -> str:
-    return f"{provider.__module__}:{provider.__qualname__}"

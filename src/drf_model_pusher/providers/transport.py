@@ -127,7 +127,6 @@ def _refusal(status: int, text: str, response: urllib3.BaseHTTPResponse) -> Prov
         f"the service answered {status}",
         detail=text.strip(),
         status=status,
-        retryable=status in (408, 429) or status >= 500,
         retry_after=_seconds(response.headers.get("Retry-After")),
     )
 

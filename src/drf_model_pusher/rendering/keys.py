@@ -28,8 +28,8 @@ def primary_key(instance: Model) -> dict[str, Any]:
     """
     options = instance._meta
     if len(options.pk_fields) > 1:
-        return {field.name: getattr(instance, field.attname) for field in options.pk_fields}
+        return {field.name: value_of(instance, field.attname) for field in options.pk_fields}
     pk: Any = options.pk
     while pk.remote_field and pk.remote_field.parent_link:
         pk = pk.remote_field.model._meta.pk
-    return {pk.name: instance.pk}
+    return {pk.name: value_of(instance, "pk")}

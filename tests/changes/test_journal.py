@@ -6,8 +6,9 @@ import pytest
 from django.db import transaction
 from django.test import TestCase
 
+from drf_model_pusher.changes.block import Block, record
+from drf_model_pusher.changes.journal import _log_manual_transaction
 from drf_model_pusher.delivery import BaseDelivery
-from drf_model_pusher.delivery.base import held_back
 from drf_model_pusher.events import PusherEvent
 
 committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -16,24 +17,25 @@ committing = pytest.mark.django_db(transaction=True, databases=["default", "othe
 class Recording(BaseDelivery):
     """Remembers the names of the events of each call."""
 
-    def __init__(self):
-        self.calls = []
+    calls: list = []
 
     def send(self, events):
         self.calls.append([event.name for event in events])
 
-    def push(self, *names, using=None):
-        events = [PusherEvent(channels=("orders",), name=name, data="{}") for name in names]
-        self.deliver(events, using=using)
+    @staticmethod
+    def push(*names, using="default"):
+        record([PusherEvent(channels=("orders",), name=name, data="{}") for name in names], using)
 
 
 class UndoneError(Exception):
     pass
 
 
-@pytest.fixture
-def delivery():
-    return Recording()
+@pytest.fixture(autouse=True)
+def delivery(settings):
+    settings.DRF_MODEL_PUSHER_DELIVERY = f"{__name__}.Recording"
+    Recording.calls = []
+    return Recording
 
 
 @committing
@@ -90,14 +92,6 @@ class TestTransactions:
             assert delivery.calls == [["x", "y"]]
         assert delivery.calls == [["x", "y"], ["a", "b"]]
 
-    def test_each_delivery_gets_its_own(self, delivery):
-        other = Recording()
-        with transaction.atomic():
-            delivery.push("a")
-            other.push("x")
-            delivery.push("b")
-        assert (delivery.calls, other.calls) == ([["a", "b"]], [["x"]])
-
     def test_threads_do_not_mix(self, delivery):
         together = threading.Barrier(2)
 
@@ -116,14 +110,17 @@ class TestTransactions:
             thread.join()
         assert sorted(delivery.calls) == [["a1", "a2"], ["b1", "b2"]]
 
-    def test_what_is_held_back_takes_its_place_at_the_end_of_the_block(self, delivery):
-        with transaction.atomic():
-            with held_back():
-                delivery.push("held")
-                with transaction.atomic():
-                    delivery.push("held too")
-            delivery.push("after")
-        assert delivery.calls == [["held", "held too", "after"]]
+    def test_without_a_hook_they_leave_at_once_and_a_line_says_so(self, delivery, caplog):
+        _log_manual_transaction.cache_clear()
+        transaction.set_autocommit(False)
+        try:
+            delivery.push("a")
+            delivery.push("b")
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+        assert delivery.calls == [["a"], ["b"]]
+        assert caplog.text.count("set_autocommit(False)") == 1
 
     def test_a_hook_of_somebody_elses_that_raises_stops_nothing_of_ours_behind_it(self, delivery):
         def broken():
@@ -172,9 +169,74 @@ class TestTransactions:
         assert delivery.calls[1:] == [["b"]]
 
 
+@committing
+class TestBlocks:
+    def test_leave_together_at_their_end(self, delivery):
+        with Block("default"):
+            delivery.push("a")
+            with transaction.atomic():
+                delivery.push("b")
+            with pytest.raises(UndoneError), transaction.atomic():
+                delivery.push("undone")
+                raise UndoneError
+            delivery.push("c")
+            assert delivery.calls == []
+        assert delivery.calls == [["a", "b", "c"]]
+
+    def test_take_their_place_in_the_transaction_around_them(self, delivery):
+        with transaction.atomic():
+            delivery.push("before")
+            with Block("default"):
+                delivery.push("in it")
+                with transaction.atomic():
+                    delivery.push("in it too")
+            delivery.push("after")
+            assert delivery.calls == []
+        assert delivery.calls == [["before", "in it", "in it too", "after"]]
+
+    def test_of_a_savepoint_that_is_rolled_back_leave_nothing(self, delivery):
+        with transaction.atomic():
+            delivery.push("before")
+            with pytest.raises(UndoneError), transaction.atomic():
+                with Block("default"):
+                    delivery.push("undone")
+                raise UndoneError
+        assert delivery.calls == [["before"]]
+
+    def test_that_fail_keep_what_was_committed_and_drop_what_is_their_own(self, delivery):
+        with pytest.raises(UndoneError), Block("default") as inner:
+            inner.records_own = True
+            delivery.push("deletion")
+            inner.records_own = False
+            with transaction.atomic():
+                delivery.push("audit")
+            raise UndoneError
+        assert delivery.calls == [["audit"]]
+
+    def test_stand_in_each_other(self, delivery):
+        with Block("default"):
+            delivery.push("a")
+            with Block("default"):
+                delivery.push("b")
+            delivery.push("c")
+            assert delivery.calls == []
+        assert delivery.calls == [["a", "b", "c"]]
+
+    def test_keep_nothing_of_another_database(self, delivery):
+        with Block("default"), Block("other"):
+            delivery.push("a")
+            delivery.push("x", using="other")
+        assert delivery.calls == [["x"], ["a"]]
+
+    def test_may_hold_a_durable_transaction(self, delivery):
+        with Block("default"), transaction.atomic(durable=True):
+            delivery.push("a")
+        assert delivery.calls == [["a"]]
+
+
 class TestInsideATestCase(TestCase):
     def test_what_is_captured_is_called_and_nothing_from_before(self):
-        delivery = Recording()
+        delivery = Recording
         delivery.push("before")
         with self.captureOnCommitCallbacks(execute=True) as callbacks:
             delivery.push("a")
