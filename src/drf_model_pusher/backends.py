@@ -57,6 +57,9 @@ class PusherBackend(ChangeRules):
     delete_data: ClassVar[Literal["full", "key"]] = "full"
     """What a deletion carries: what the serializer renders, or nothing but the look-up."""
 
+    version_field: ClassVar[str | None] = None
+    """What grows with each change; events that have only the key of an object have it too."""
+
     class Meta:
         abstract = True
 
@@ -121,7 +124,7 @@ class PusherBackend(ChangeRules):
             instance: The changed object.
             data: What was rendered and is too large.
         """
-        return reference(event, instance, data, self.view)
+        return reference(event, instance, data, self.view, self.version_field)
 
     # You should not need to override
 

@@ -97,7 +97,7 @@ def invalidation(
 def render(backend: PusherBackend, verb: str, instance: Any) -> Any:
     """Return the data of a change, by the backend's serializer and settings."""
     if verb == "delete" and backend.delete_data == "key":
-        return object_key(instance, backend.view)
+        return object_key(instance, backend.view, backend.version_field)
     serializer = backend.get_serializer(instance)
     if backend.response is not None and serializer is backend.response.serializer:
         return backend.response.data_of(instance)
