@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm 2>/dev/null)
 
-.PHONY: help demo test check wheel bench docs
+.PHONY: help demo test check client wheel bench docs
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -19,7 +19,7 @@ help: ## Show the targets
 demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE=1 shows three events and exits
 	$(BIN)/python example/manage.py demo $(if $(ONCE),--once)
 
-test: $(VENV)/test.stamp example/node_modules tests/server/clients/node_modules ## Run the tests; CHAOS=1 kills, hangs and crashes all around the outbox
+test: $(VENV)/test.stamp example/node_modules client/node_modules tests/server/clients/node_modules ## Run the tests; CHAOS=1 kills, hangs and crashes all around the outbox
 	$(BIN)/python -m $(if $(CHAOS),tests.outbox.chaos,pytest -n $(WORKERS) --dist worksteal) $(ARGS)
 
 check: $(VENV)/check.stamp ## Lint, check formatting and types, those of all examples too
@@ -27,6 +27,9 @@ check: $(VENV)/check.stamp ## Lint, check formatting and types, those of all exa
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m typing_tests.examples
+
+client: client/node_modules ## Build the browser's client into the app's static file
+	npm run --prefix client --silent build
 
 wheel: $(VENV)/check.stamp ## Build the wheel and the source distribution into dist/
 	rm -rf dist
@@ -62,7 +65,7 @@ $(VENV)/docs.stamp: $(VENV)/test.stamp
 	$(PIP) install --constraint $(CONSTRAINTS) --group docs
 	touch $@
 
-# pusher-js and other clients; without npm the demo takes pusher-js from the public CDN, and tests
+# pusher-js, other clients, and what builds ours; without npm the demo takes pusher-js from the public CDN, and tests
 # that need a client skip.
 %/node_modules: %/package-lock.json
 	$(if $(NPM),npm ci --prefix $* --no-audit --no-fund --ignore-scripts --silent && touch $@,@echo "npm not found: going on without $@")

@@ -56,6 +56,9 @@ class BackendDeclaration(ChangeRules):
     delete_data: ClassVar[Literal["full", "key"]] = "full"
     """What a deletion carries: what the serializer renders, or nothing but the look-up."""
 
+    version_field: ClassVar[str | None] = None
+    """What grows with each change; events that have only the key of an object have it too."""
+
     class Meta:
         abstract = True
 
@@ -120,7 +123,7 @@ class BackendDeclaration(ChangeRules):
             instance: The changed object.
             data: What was rendered and is too large.
         """
-        return reference(event, instance, data, self.view)
+        return reference(event, instance, data, self.view, self.version_field)
 
     # You should not need to override
 
@@ -202,7 +205,7 @@ class BackendDeclaration(ChangeRules):
     def render(self, event: str, instance: Any) -> Any:
         """Return the data of a change, by the serializer and the settings of the backend."""
         if event == "delete" and self.delete_data == "key":
-            return object_key(instance, self.view)
+            return object_key(instance, self.view, self.version_field)
         serializer = self.get_serializer(instance)
         if self.response is not None and serializer is self.response.serializer:
             return self.response.data_of(instance)

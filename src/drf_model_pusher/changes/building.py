@@ -102,7 +102,7 @@ class Builder:
             return build_events(backend, change, "delete", row)
         # Readers may not see what it has become: nobody has said that this is a deletion.
         channels = [*(before.channels if before else ()), *backend.full_names(row)]
-        key = object_key(row, backend.view)
+        key = object_key(row, backend.view, backend.version_field)
         left = PreviousChannels(channels=list(dict.fromkeys(channels)), key=key)
         return left_event(backend, change, pending.key, left)
 

@@ -70,7 +70,8 @@ def previous_channels(backend: BackendDeclaration, instance: Model) -> PreviousC
         channels = backend.full_names(instance)
     except InvalidEventError:
         channels = []  # it was in no channel that there is
-    return PreviousChannels(channels=channels, key=object_key(instance, backend.view))
+    key = object_key(instance, backend.view, backend.version_field)
+    return PreviousChannels(channels=channels, key=key)
 
 
 def loaded_values(instance: Model) -> dict[str, Any]:

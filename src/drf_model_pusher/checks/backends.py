@@ -70,9 +70,17 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
         ),
         "oversize": (backend.oversize not in ("refer", "drop"), '"refer" or "drop"'),
         "delete_data": (backend.delete_data not in ("full", "key"), '"full" or "key"'),
+        "version_field": (not _is_field(backend), "the name of a field of the model"),
         "conflate": (not isinstance(backend.conflate, bool), "True or False"),
     }
     return ((name, wanted) for name, (is_wrong, wanted) in wrong.items() if is_wrong)
+
+
+def _is_field(backend: Any) -> bool:
+    if backend.version_field is None:
+        return True
+    fields = backend.model._meta.concrete_fields
+    return any(backend.version_field in (field.name, field.attname) for field in fields)
 
 
 def _is_provider(provider: Any) -> bool:
