@@ -10,7 +10,6 @@ from django.db import models, router, transaction
 
 from drf_model_pusher.async_code import refuse_in_async_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
-from drf_model_pusher.authorization.trusted import passes_on
 from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.changes import handling
 from drf_model_pusher.changes.remembering import Memory
@@ -187,7 +186,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
                 event = make_event(heard, event_name, data, socket_id=socket_id, unsure=unsure)
                 push_events([event], using=using)
 
-    @passes_on
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Handle the request; what observers see meanwhile leaves out the connection it names."""
         if not handling.needed:
