@@ -65,9 +65,12 @@ def add_route(view: Any) -> None:
         return
     place = f"more{len(module.urlpatterns)}"
     if issubclass(view, ViewSetMixin):
-        router = SimpleRouter()
-        router.register(place, view, place)
-        module.urlpatterns += router.urls
+        if isinstance(view.http_method_names, property):
+            module.urlpatterns += [path(f"{place}/<pk>/", view.as_view({"get": "retrieve"}))]
+        else:
+            router = SimpleRouter()
+            router.register(place, view, place)
+            module.urlpatterns += router.urls
     else:
         lookup = view.lookup_url_kwarg or view.lookup_field
         module.urlpatterns += [

@@ -39,19 +39,13 @@ def ask(get: Get, asking: Request) -> Answer:
         Refused: It is no 200, or another view's, or for a user whom the request does not prove.
     """
     source = get.subject.source
-    if iscoroutinefunction(get.callback):
-        raise Refused(f"{source} is async, and only views that are not can be asked")
     view = None
     try:
         with Refusing(source):
+            _check_sync(get)
             response: Any = get.callback(_as_get(asking, get), *get.args, **get.kwargs)
             view = (getattr(response, "renderer_context", None) or {}).get("view")
-            if response.status_code != 200:
-                raise Refused(f"{source} answers {response.status_code}")
-            if view is None or not isinstance(view, get.view_class or object):
-                raise Refused(f"something else has answered in the place of {source}")
-            if response.exception:
-                raise Refused(f"{source} answers 200 to an error")
+            _check_response(response, view, get)
             _check_user(view, asking)
     except Refused:
         if view is not None:
@@ -59,6 +53,21 @@ def ask(get: Get, asking: Request) -> Answer:
                 _spend_as_much(view, get)
         raise
     return Answer(response=response, view=view)
+
+
+def _check_sync(get: Get) -> None:
+    if iscoroutinefunction(get.callback) or getattr(get.view_class, "view_is_async", False):
+        raise Refused(f"{get.subject.source} is async, and only views that are not can be asked")
+
+
+def _check_response(response: Any, view: Any, get: Get) -> None:
+    source = get.subject.source
+    if response.status_code != 200:
+        raise Refused(f"{source} answers {response.status_code}")
+    if view is None or not isinstance(view, get.view_class or object):
+        raise Refused(f"something else has answered in the place of {source}")
+    if response.exception:
+        raise Refused(f"{source} answers 200 to an error")
 
 
 def remember_session_user(request: Any) -> None:

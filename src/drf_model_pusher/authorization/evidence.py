@@ -49,12 +49,14 @@ def check_answer(answer: Answer, subject: Subject) -> None:
             raise Refused(f"{subject.source} shows {told}")
         return
     lists = [each for each in rendered if isinstance(each, ReturnList)]
+    if subject.lists_queryset and not _has_list(answer.response.data):
+        raise Refused(f"{subject.source} answers with no list")
     shown = _shown(answer.view, subject, lists)
     if not _is_all(shown, subject.on(shown.model)):
         raise Refused(f"{subject.source} does not show all that the channel is about")
 
 
-def _rendered(data: Any, depth: int = 3) -> Iterator[ReturnDict[Any] | ReturnList[Any]]:
+def _rendered(data: Any, depth: int = 3) -> Iterator[Any]:
     """Go through what serializers have rendered, also in the envelopes that APIs put around it."""
     if isinstance(data, (ReturnDict, ReturnList)):
         if not hasattr(data.serializer, "initial_data"):  # else it is about what was sent
@@ -62,6 +64,12 @@ def _rendered(data: Any, depth: int = 3) -> Iterator[ReturnDict[Any] | ReturnLis
     elif isinstance(data, Mapping) and depth:
         for value in data.values():
             yield from _rendered(value, depth - 1)
+
+
+def _has_list(data: Any) -> bool:
+    """Say whether there is a list in an answer or its envelope: an error is none."""
+    values = data.values() if isinstance(data, Mapping) else [data]
+    return any(isinstance(each, list) for each in values)
 
 
 def _is_the_object(found: Any, subject: Subject) -> bool:

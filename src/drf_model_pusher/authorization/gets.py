@@ -9,14 +9,12 @@ from urllib.parse import unquote
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix
+from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix, reverse
 from django.urls import resolve as resolve_path
-from django.urls import reverse
-from rest_framework.generics import GenericAPIView
 from rest_framework.settings import api_settings
 
 from drf_model_pusher.authorization.refusals import Refused
-from drf_model_pusher.authorization.subjects import COMPOSITE, Subject, view_subject
+from drf_model_pusher.authorization.subjects import COMPOSITE, Subject, is_generic, view_subject
 from drf_model_pusher.lookups import plain, python_value
 from drf_model_pusher.routes import Route, routes
 
@@ -65,9 +63,7 @@ def resolve_get(
     for route, subject in candidates(backend, fields, urlconf):
         callbacks.append(route.callback)
         own = values | _look_up(route, subject, values)
-        known = {
-            name: value for name, value in (shared | own).items() if name in route.parameters
-        }
+        known = {name: value for name, value in (shared | own).items() if name in route.parameters}
         get = _reversed(route, subject, known, urlconf)
         if get is not None:
             found.setdefault(get.path, (len(known.keys() & own.keys()), get))
@@ -90,9 +86,8 @@ def candidates(
             if route.view_class is view_class and route.action in (None, subject.action):
                 yield route, subject
         elif route.name == name.rpartition(":")[2] and view_class in (None, route.view_class):
-            of_route = route.view_class
-            is_generic = isinstance(of_route, type) and issubclass(of_route, GenericAPIView)
-            subject = view_subject(backend, fields, of_route if is_generic else view_class)
+            of_route = route.view_class if is_generic(route.view_class) else view_class
+            subject = view_subject(backend, fields, of_route)
             yield replace(route, target=name), subject
 
 
@@ -105,7 +100,7 @@ def no_url(backend: ChannelRules, subject: Subject) -> str:
 def _shared(request: HttpRequest) -> dict[str, Any]:
     """Return what the endpoint's own URL says, such as a tenant or a version."""
     version = {api_settings.VERSION_PARAM: api_settings.DEFAULT_VERSION}
-    match = request.resolver_match
+    match: Any = request.resolver_match
     shared = version if api_settings.DEFAULT_VERSION else {}
     return shared | (match.captured_kwargs or {} if match else {})
 
@@ -138,14 +133,11 @@ def _translated(model: Any, pin: str, value: Any, lookup: str) -> Any:
         found = model._base_manager.filter(**{pin: value}).values_list(lookup, flat=True).first()
     except (ValueError, ValidationError):
         found = None
-    if found is None:
-        raise Refused(f"there is no such {model.__name__}")
-    return found
+    # An object that is absent costs a GET as well, though one that finds nothing.
+    return value if found is None else found
 
 
-def _reversed(
-    route: Route, subject: Subject, kwargs: Mapping[str, Any], urlconf: Any
-) -> Get | None:
+def _reversed(route: Route, subject: Subject, kwargs: dict[str, Any], urlconf: Any) -> Get | None:
     if route.target is None:
         return None
     try:

@@ -87,4 +87,4 @@ class _Objects(ReadOnlyModelViewSet[Any]):
         return self.model._default_manager.all()
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response()
+        return Response([])

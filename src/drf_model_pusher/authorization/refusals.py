@@ -35,7 +35,7 @@ _ANSWERS = (
 
 #: Where code is that only hands on what the project's own raised.
 _NOT_THE_PROJECTS = tuple(
-    os.path.dirname(package.__file__) + os.sep for package in (django, rest_framework, package)
+    os.path.dirname(str(each.__file__)) + os.sep for each in (django, rest_framework, package)
 )
 
 

@@ -49,6 +49,11 @@ class Subject:
         return _subject(self.source, model, None, self.backend_model, dict(self.fields))
 
 
+def is_generic(view_class: Any) -> bool:
+    """Say whether this is the class of one of DRF's generic views."""
+    return isinstance(view_class, type) and issubclass(view_class, GenericAPIView)
+
+
 def view_subject(
     backend: ChannelRules, fields: Mapping[str, Any], view_class: type[Any] | None
 ) -> Subject:
@@ -69,7 +74,7 @@ def view_subject(
             fields=tuple(fields.items()),
             lists_queryset=backend.lists_queryset,
         )
-    if not (isinstance(view_class, type) and issubclass(view_class, GenericAPIView)):
+    if not is_generic(view_class):
         raise DeclarationError(
             f"{type(backend).__qualname__}.view_class is {view_class!r:.100}, and no generic view "
             "of DRF's: name the route of another view by `view_name`."

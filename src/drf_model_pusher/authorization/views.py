@@ -18,6 +18,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView, exception_handler
 
 from drf_model_pusher.authorization.asking import remember_session_user
+from drf_model_pusher.authorization.authorizer import ChannelAuthorizer
 from drf_model_pusher.authorization.refusals import Refused, is_inactive
 from drf_model_pusher.authorization.requests import (
     MAX_BODY,
@@ -25,7 +26,6 @@ from drf_model_pusher.authorization.requests import (
     SignInSerializer,
 )
 from drf_model_pusher.authorization.signing import sign_user
-from drf_model_pusher.authorization.authorizer import ChannelAuthorizer
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.occupancy.state import expect
 from drf_model_pusher.pushing import encode_data
@@ -131,7 +131,9 @@ class AuthorizationView(_PusherView):
         except PermissionDenied as denied:
             return {"status": denied.status_code, "data": {"detail": denied.detail}}
 
-    def _authorize(self, authorizer: ChannelAuthorizer, socket_id: str, channel: str) -> dict[str, str]:
+    def _authorize(
+        self, authorizer: ChannelAuthorizer, socket_id: str, channel: str
+    ) -> dict[str, str]:
         try:
             ticket = authorizer.authorize(socket_id, channel)
         except Refused as refused:

@@ -45,7 +45,9 @@ _BY_OBJECT = (
 )
 
 
-_OTHER_RULE = "Name another view, by `view_class` or `view_name`; or write a `has_channel_permission()`."
+_OTHER_RULE = (
+    "Name another view, by `view_class` or `view_name`; or write a `has_channel_permission()`."
+)
 
 
 def check_channels(**kwargs: Any) -> list[CheckMessage]:
