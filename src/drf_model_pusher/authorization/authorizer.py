@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drf_model_pusher.authorization import encryption
-from drf_model_pusher.authorization.permission_rules import permission_rule
+from drf_model_pusher.authorization.asking import Answer, ask
+from drf_model_pusher.authorization.evidence import check_answer
+from drf_model_pusher.authorization.gets import Get, resolve_get
+from drf_model_pusher.authorization.permission_rules import permission_get
 from drf_model_pusher.authorization.presence import presence_data
 from drf_model_pusher.authorization.refusals import Refused, Refusing, is_inactive
 from drf_model_pusher.authorization.signing import sign_channel
-from drf_model_pusher.authorization.view_questions import ask
-from drf_model_pusher.authorization.view_rules import ViewRule, view_rule
 from drf_model_pusher.channels import ChannelKind, is_valid_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import is_valid_socket_id
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-class Doorkeeper:
-    """Answers for the channels that one request asks for; no rule is asked twice."""
+class ChannelAuthorizer:
+    """Answers for the channels that one request asks for; no GET is made twice."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._answers: dict[ViewRule, Request | Refused] = {}
+        self._answers: dict[str, Answer | Refused] = {}
 
-    def admit(self, socket_id: str, channel: str) -> dict[str, str]:
+    def authorize(self, socket_id: str, channel: str) -> dict[str, str]:
         """Return what lets the connection into the channel.
 
         Raises:
@@ -67,17 +68,21 @@ class Doorkeeper:
             (backend, self._ask(backend, channel, fields)) for backend, fields in _readings(channel)
         ]
         if not granted:
-            raise Refused("no backend answers for it: see `channels` and `match_channel()`")
+            raise Refused(f"no backend answers for it{_known(channel)}")
         return granted[0]
 
     def _ask(self, backend: ChannelRules, channel: str, fields: Mapping[str, Any]) -> Request:
         """Ask all the rules of a backend; return the request as the view sees it."""
         name = type(backend).__qualname__
         readers = []
-        if backend.view_class is not None:
-            readers.append(self._ask_view(view_rule, backend, fields))
+        if backend.view_class is not None or backend.view_name is not None:
+            readers.append(
+                self._get(name, lambda: resolve_get(backend, fields, self._request._request))
+            )
         if backend.permission_classes is not None:
-            readers.append(self._ask_view(permission_rule, backend, fields))
+            readers.append(
+                self._get(name, lambda: [permission_get(backend, fields, self._request)])
+            )
         if backend.permits_by_itself():
             self._ask_method(backend, channel, fields)
             readers.append(self._request)
@@ -98,24 +103,25 @@ class Doorkeeper:
         if answer is not True:
             raise Refused(f"{source} does not return True")
 
-    def _ask_view(
-        self,
-        make_rule: Callable[[ChannelRules, Mapping[str, Any]], ViewRule],
-        backend: ChannelRules,
-        fields: Mapping[str, Any],
-    ) -> Request:
-        with Refusing(type(backend).__qualname__):
-            rule = make_rule(backend, fields)
-            known = self._answers.get(rule)
-        if known is None:
-            try:
-                known = ask(rule, self._request)
-            except Refused as refused:
-                known = refused
-            self._answers[rule] = known
-        if isinstance(known, Refused):
-            raise known
-        return known
+    def _get(self, source: str, resolve: Callable[[], Iterable[Get]]) -> Request:
+        """Make all GETs that a rule stands for; return the request that the view has seen."""
+        with Refusing(source):
+            gets = resolve()
+        request: Any = None
+        for get in gets:
+            answer = self._answers.get(get.path)
+            if answer is None:
+                try:
+                    answer = ask(get, self._request)
+                except Refused as refused:
+                    answer = refused
+                self._answers[get.path] = answer
+            if isinstance(answer, Refused):
+                raise answer
+            with Refusing(source):
+                check_answer(answer, get.subject)
+            request = answer.view.request
+        return request  # type: ignore[no-any-return]
 
 
 def _readings(channel: str) -> list[tuple[ChannelRules, Mapping[str, Any]]]:
@@ -126,3 +132,14 @@ def _readings(channel: str) -> list[tuple[ChannelRules, Mapping[str, Any]]]:
         with Refusing(backend_class.__qualname__, queries=backend.matches_by_itself()):
             found += [(backend, fields) for fields in backend.readings(channel)]
     return found
+
+
+def _known(channel: str) -> str:
+    """Return, for developers, what there is instead of a channel."""
+    bare = channel.removeprefix(ChannelKind.of(channel).value)
+    for kind in ChannelKind:
+        if kind is not ChannelKind.of(channel) and _readings(kind.value + bare):
+            return f": it is a channel of another kind, {kind.value + bare!r}"
+    texts = [template.text for backend in registry for template in backend().templates()]
+    shown = ", ".join(dict.fromkeys(texts)) or "none"
+    return f"; the templates are {shown}; other names need a `match_channel()`"
