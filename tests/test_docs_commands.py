@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from drf_model_pusher.outbox.models import OutboxWorker
 from drf_model_pusher.providers import PusherProvider, get_provider
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
 from tests.test_docs import PAGES, PROJECT, ROOT, blocks
 
 PAGE = ROOT / "docs" / "commands.md"
