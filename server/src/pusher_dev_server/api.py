@@ -20,107 +20,33 @@ from pusher_dev_server.requests import RequestError, parse_batch, parse_event
 from pusher_dev_server.signatures import InvalidSignature, check_request
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-Answer = Callable[[Hub, Request, bytes], dict[str, Any]]
-
-
-class Api:
-    """The HTTP API of some hubs.
-
-    Args:
-        hubs: The hubs by app id.
-        clock: The clock that they are driven by.
-    """
-
-    def __init__(self, hubs: Mapping[str, Hub], clock: Callable[[], float]) -> None:
-        self._hubs = hubs
-        self._clock = clock
-        app, channel = "/apps/{app_id}", "/apps/{app_id}/channels/{channel}"
-        # A user's id may have a slash in it, which comes here decoded.
-        user = "/apps/{app_id}/users/{user_id:path}"
-        self.asgi = Router(
-            routes=[
-                self._route("POST", f"{app}/events", self.events),
-                self._route("POST", f"{app}/batch_events", self.batch_events),
-                self._route("GET", f"{app}/channels", self.channels),
-                self._route("GET", channel, self.channel),
-                self._route("GET", f"{channel}/users", self.users),
-                self._route("POST", f"{user}/terminate_connections", self.terminate),
-            ]
-        )
-
-    def events(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
-        """Publish one event."""
-        event = parse_event(body, hub.limits)
-        hub.publish(event, self._clock())
-        info = queries.published(hub, event)
-        return {"channels": info} if info else {}
-
-    def batch_events(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
-        """Publish events in their order; if one of them is invalid, publish none."""
-        answers: list[dict[str, Any]] = []
-        for event in parse_batch(body, hub.limits):
-            hub.publish(event, self._clock())
-            answers.extend(queries.published(hub, event).values() or [{}])
-        return {"batch": answers} if any(answers) else {}
-
-    def channels(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
-        """List the occupied channels."""
-        query = request.query_params
-        return queries.channels(hub, query.get("filter_by_prefix"), query.get("info"))
-
-    def channel(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
-        """Describe one channel, occupied or not."""
-        name, info = request.path_params["channel"], request.query_params.get("info")
-        return queries.channel(hub, name, info, self._clock())
-
-    def users(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
-        """List the members of a presence channel."""
-        return queries.users(hub, request.path_params["channel"])
-
-    def terminate(self, hub: Hub, request: Request, body: bytes) -> dict[str, Any]:
-        """Close all connections of a signed-in user."""
-        hub.terminate(request.path_params["user_id"])
-        return {}
-
-    def _route(self, method: str, path: str, answer: Answer) -> Route:
-        return Route(path, _Endpoint(self._hubs, answer), methods=[method])
+Handler = Callable[[Hub, Request, bytes, float], dict[str, Any]]
 
 
-class _Endpoint:
-    """Answers the requests of a route, as an ASGI application: a function costs Starlette more.
-
-    Args:
-        hubs: The hubs by app id.
-        answer: What to answer an owner of the app.
-    """
-
-    def __init__(self, hubs: Mapping[str, Hub], answer: Answer) -> None:
-        self._hubs = hubs
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        try:
-            response = _json(await self._answered(request))
-        except RequestError as error:
-            response = _text(str(error), error.status)
-        except InvalidSignature as error:
-            response = _text(str(error), 401)
-        await response(scope, receive, send)
-
-    async def _answered(self, request: Request) -> dict[str, Any]:
-        hub = self._hubs.get(request.path_params["app_id"])
-        if hub is None:
-            raise RequestError("Unknown app", 404)
-        body = await read_body(request, hub.limits.body_bytes)
-        _authenticate(hub, request, body)
-        return self._answer(hub, request, body)
+def make_api(hubs: Mapping[str, Hub], clock: Callable[[], float]) -> ASGIApp:
+    """Return the HTTP API of some hubs, by app id, as an ASGI application."""
+    app, channel = "/apps/{app_id}", "/apps/{app_id}/channels/{channel}"
+    handlers: list[tuple[str, str, Handler]] = [
+        ("POST", f"{app}/events", _publish),
+        ("POST", f"{app}/batch_events", _publish_batch),
+        ("GET", f"{app}/channels", _list_channels),
+        ("GET", channel, _show_channel),
+        ("GET", f"{channel}/users", _list_users),
+        # A user's id may have a slash in it, which arrives decoded.
+        ("POST", f"{app}/users/{{user_id:path}}/terminate_connections", _terminate),
+    ]
+    return Router(
+        routes=[
+            Route(path, _Endpoint(hubs, clock, handler), methods=[method])
+            for method, path, handler in handlers
+        ]
+    )
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the body of a request; raise RequestError if it is too large, or not all there."""
+    """Return the body of a request; raise RequestError if it is too large or incomplete."""
     chunks = bytearray()
     try:
         async for chunk in request.stream():
@@ -132,9 +58,39 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(chunks)
 
 
+class _Endpoint:
+    """Answers the signed requests of one route. An ASGI class costs less than a function."""
+
+    def __init__(
+        self, hubs: Mapping[str, Hub], clock: Callable[[], float], handler: Handler
+    ) -> None:
+        self._hubs = hubs
+        self._clock = clock
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            answer = await self._answer(request)
+            response = Response(protocol.encode(answer), media_type="application/json")
+        except (RequestError, InvalidSignature) as error:
+            # A message may quote what was sent, and that may not be encodable.
+            text = str(error).encode("utf-8", "backslashreplace")
+            response = Response(text, error.status, media_type="text/plain")
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        hub = self._hubs.get(request.path_params["app_id"])
+        if hub is None:
+            raise RequestError("Unknown app", 404)
+        body = await read_body(request, hub.limits.body_bytes)
+        _authenticate(hub, request, body)
+        return self._handler(hub, request, body, self._clock())
+
+
 def _authenticate(hub: Hub, request: Request, body: bytes) -> None:
     scope = request.scope
-    # Signed is the path as requested, where a channel's name may be percent-encoded.
+    # The path is signed as requested, where a channel's name may be percent-encoded.
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     query = scope["query_string"].decode("utf-8", "replace")
     check_request(
@@ -149,10 +105,36 @@ def _authenticate(hub: Hub, request: Request, body: bytes) -> None:
         raise RequestError("The app is disabled", 403)
 
 
-def _json(value: dict[str, Any]) -> Response:
-    return Response(protocol.encode(value), media_type="application/json")
+def _publish(hub: Hub, request: Request, body: bytes, now: float) -> dict[str, Any]:
+    event = parse_event(body, hub.limits)
+    hub.publish(event, now)
+    info = queries.published(hub, event)
+    return {"channels": info} if info else {}
 
 
-def _text(message: str, status: int) -> Response:
-    # A message may quote what was sent, and that may not be encodable.
-    return Response(message.encode("utf-8", "backslashreplace"), status, media_type="text/plain")
+def _publish_batch(hub: Hub, request: Request, body: bytes, now: float) -> dict[str, Any]:
+    answers: list[dict[str, Any]] = []
+    # All are parsed first: if one is invalid, none is published.
+    for event in parse_batch(body, hub.limits):
+        hub.publish(event, now)
+        answers.extend(queries.published(hub, event).values() or [{}])
+    return {"batch": answers} if any(answers) else {}
+
+
+def _list_channels(hub: Hub, request: Request, body: bytes, now: float) -> dict[str, Any]:
+    query = request.query_params
+    return queries.channels(hub, query.get("filter_by_prefix"), query.get("info"))
+
+
+def _show_channel(hub: Hub, request: Request, body: bytes, now: float) -> dict[str, Any]:
+    info = request.query_params.get("info")
+    return queries.channel(hub, request.path_params["channel"], info, now)
+
+
+def _list_users(hub: Hub, request: Request, body: bytes, now: float) -> dict[str, Any]:
+    return queries.users(hub, request.path_params["channel"])
+
+
+def _terminate(hub: Hub, request: Request, body: bytes, now: float) -> dict[str, Any]:
+    hub.terminate(request.path_params["user_id"])
+    return {}

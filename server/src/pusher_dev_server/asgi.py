@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from pusher_dev_server import log, sockets
-from pusher_dev_server.api import Api
+from pusher_dev_server.api import make_api
 from pusher_dev_server.application import Application, Limits
 from pusher_dev_server.console.pages import Console
 from pusher_dev_server.hub import Hub
@@ -71,7 +71,7 @@ class PusherServer:
             self._senders += senders
             self.hubs[app.id] = Hub(app, limits, partial(_put_all, senders))
         self._by_key = {hub.app.key: hub for hub in self.hubs.values()}
-        self._api = Api(self.hubs, self.clock).asgi
+        self._api = make_api(self.hubs, self.clock)
         self._console: Console | None = None
         if console is not None:
             self._console = Console(self.hubs, self.clock, console, console_token)

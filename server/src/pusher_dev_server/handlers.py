@@ -194,14 +194,10 @@ def _client_event_channel(hub: Hub, connection: Connection, frame: Frame) -> Cha
 def _object(frame: Frame) -> dict[str, Any]:
     """Return the data of a frame, which some clients encode twice."""
     data = frame.data
-    if isinstance(data, str):
-        try:
-            data = protocol.decode(data)
-        except ValueError as error:
-            raise ProtocolError(f"Data of {frame.event} is not valid JSON") from error
-    if not isinstance(data, dict):
-        raise ProtocolError(f"Data of {frame.event} is not an object")
-    return data
+    if isinstance(data, dict):
+        return data
+    text = data if isinstance(data, str) else protocol.encode(data)
+    return protocol.decode_object(text, f"Data of {frame.event}")
 
 
 def _text(data: dict[str, Any], name: str, otherwise: str) -> str:

@@ -23,12 +23,7 @@ def parse_member(channel_data: str, limits: Limits) -> Member:
     """Return the member that signed ``channel_data`` describes; raise ProtocolError if none."""
     if protocol.size(channel_data) > limits.presence_member_bytes:
         raise ProtocolError(f"channel_data is larger than {limits.presence_member_bytes} bytes")
-    try:
-        value = protocol.decode(channel_data)
-    except ValueError as error:
-        raise ProtocolError("channel_data is not valid JSON") from error
-    if not isinstance(value, dict):
-        raise ProtocolError("channel_data is not a JSON object")
+    value = protocol.decode_object(channel_data, "channel_data")
     user_id = value.get("user_id")
     if isinstance(user_id, (int, float)) and not isinstance(user_id, bool):
         # A number is taken, and becomes the text that JavaScript makes of it as an object's key.

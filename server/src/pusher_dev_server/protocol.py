@@ -95,6 +95,17 @@ def decode(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
+def decode_object(text: str | bytes, what: str) -> dict[str, Any]:
+    """Return the JSON object in a text; raise ProtocolError, which names the text, if none."""
+    try:
+        value = decode(text)
+    except ValueError as error:
+        raise ProtocolError(f"{what} is not valid JSON") from error
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{what} is not a JSON object")
+    return value
+
+
 def encode(value: Any) -> str:
     """Return compact JSON that can always be sent as UTF-8."""
     text = _ENCODER.encode(value)
@@ -116,12 +127,7 @@ def parse_frame(text: str, max_bytes: int) -> Frame:
     """Return the frame in a text message; raise ProtocolError if there is none."""
     if len(text) > max_bytes or size(text) > max_bytes:
         raise ProtocolError(f"Message is larger than {max_bytes} bytes")
-    try:
-        value = decode(text)
-    except ValueError as error:
-        raise ProtocolError("Message is not valid JSON") from error
-    if not isinstance(value, dict):
-        raise ProtocolError("Message is not a JSON object")
+    value = decode_object(text, "Message")
     event, channel = value.get("event"), value.get("channel")
     if not isinstance(event, str):
         raise ProtocolError("Message has no event name")

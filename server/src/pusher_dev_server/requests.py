@@ -92,9 +92,6 @@ def _event(value: dict[str, Any], names: list[Any], limits: Limits) -> Event:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = protocol.decode(body)
-    except ValueError as error:
-        raise RequestError("The body is not valid JSON") from error
-    if not isinstance(value, dict):
-        raise RequestError("The body is not a JSON object")
-    return value
+        return protocol.decode_object(body, "The body")
+    except protocol.ProtocolError as error:
+        raise RequestError(str(error)) from error

@@ -20,6 +20,8 @@ TIMESTAMP_WINDOW = 600
 class InvalidSignature(Exception):  # noqa: N818 - reads as what it is in `except`
     """A request, a subscription or a sign-in that the app's secret has not signed."""
 
+    status = 401
+
 
 def sign(secret: str, text: str | bytes) -> str:
     """Return the hexadecimal HMAC-SHA256 of a text."""

@@ -24,12 +24,7 @@ class User:
 
 def parse_user(user_data: str, limits: Limits) -> User:
     """Return the user that signed ``user_data`` describes; raise ProtocolError if none."""
-    try:
-        value = protocol.decode(user_data)
-    except ValueError as error:
-        raise ProtocolError("user_data is not valid JSON") from error
-    if not isinstance(value, dict):
-        raise ProtocolError("user_data is not a JSON object")
+    value = protocol.decode_object(user_data, "user_data")
     user_id = value.get("id")
     if not isinstance(user_id, str) or not 0 < len(user_id) <= limits.user_id_length:
         raise ProtocolError(f"user_data needs an id of 1 to {limits.user_id_length} characters")

@@ -133,10 +133,11 @@ class Console:
         await socket.accept()
         # What a client sends, or its going, is no fault of ours.
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, asyncio.TimeoutError):
-            asked = _Asked(await asyncio.wait_for(socket.receive_text(), HELLO_TIMEOUT))
+            hello = await asyncio.wait_for(socket.receive_text(), HELLO_TIMEOUT)
+            app, token = _parse_hello(hello)
             try:
-                check_token(asked.token, self._token)
-                hub = self._hub(asked.app)
+                check_token(token, self._token)
+                hub = self._hub(app)
             except Denied:
                 await socket.close(WRONG_TOKEN)
             except RequestError:
@@ -202,18 +203,14 @@ def _caller(request: HTTPConnection) -> Caller:
     )
 
 
-class _Asked:
-    """What a console says first: the app that it shows, and its token."""
-
-    def __init__(self, text: str) -> None:
-        try:
-            value = protocol.decode(text)
-        except ValueError:
-            value = None
-        value = value if isinstance(value, dict) else {}
-        app, token = value.get("app"), value.get("token")
-        self.app = app if isinstance(app, str) else None
-        self.token = token if isinstance(token, str) else ""
+def _parse_hello(text: str) -> tuple[str | None, str]:
+    """Return what a console says first: the app that it shows, and its token."""
+    try:
+        value = protocol.decode_object(text, "The hello")
+    except protocol.ProtocolError:
+        value = {}
+    app, token = value.get("app"), value.get("token")
+    return app if isinstance(app, str) else None, token if isinstance(token, str) else ""
 
 
 async def _listen(socket: WebSocket, feed: Feed) -> None:

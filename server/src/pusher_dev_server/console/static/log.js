@@ -4,6 +4,7 @@ import { fill, make, pretty } from "./parts.js";
 
 const ROWS = 500;
 const PREVIEW = 160;
+const TAIL = 14; // characters of a long name that are always shown: UUIDs differ at the end
 
 const log = document.querySelector("#log");
 const filter = document.querySelector("#filter");
@@ -24,7 +25,9 @@ export function add(activity) {
   parts.kind.dataset.kind = kind;
   fill(parts.kind, kind);
   fill(parts.event, event);
-  fill(parts.channel, channel ?? socket_id);
+  const name = channel ?? socket_id ?? "";
+  fill(parts.head, name.slice(0, -TAIL));
+  fill(parts.tail, name.slice(-TAIL));
   fill(parts.preview, (data ?? "").slice(0, PREVIEW));
   fill(parts.data, cut ? `${data}…\n(${cut.toLocaleString()} characters more)` : pretty(data ?? ""));
   fill(parts.who, who(kind, socket_id, user_id));
