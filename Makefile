@@ -23,10 +23,11 @@ demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE
 test: $(VENV)/test.stamp example/node_modules client/node_modules server/tests/clients/node_modules ## Run the tests; CHAOS=1 kills, hangs and crashes all around the outbox
 	$(BIN)/python -m $(if $(CHAOS),tests.outbox.chaos,pytest -n $(WORKERS) --dist worksteal) $(ARGS)
 
-check: $(VENV)/check.stamp ## Lint, check formatting and types, those of all examples too
+check: $(VENV)/check.stamp ## Lint, check formatting, types and import contracts, those of all examples too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m typing_tests.examples
 
 client: client/node_modules ## Build the browser's client into the app's static file

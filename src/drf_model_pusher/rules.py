@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind, full_name, is_cache_channel
-from drf_model_pusher.users import display_name, user_id
+from drf_model_pusher.user_ids import display_name, user_id
 
 if TYPE_CHECKING:
     from django.db.models import Model

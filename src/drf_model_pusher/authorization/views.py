@@ -29,7 +29,7 @@ from drf_model_pusher.authorization.signing import sign_user
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.occupancy.state import expect
 from drf_model_pusher.rendering.encoding import encode_plain
-from drf_model_pusher.users import display_name, user_id
+from drf_model_pusher.user_ids import display_name, user_id
 
 logger = logging.getLogger("drf_model_pusher")
 
