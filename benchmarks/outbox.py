@@ -256,9 +256,8 @@ def _by_hand(count: int) -> float:
 
 def _fill(count: int) -> None:
     """Let events of 500 objects wait."""
-    from drf_model_pusher.outbox.rows import write
-
     from drf_model_pusher.outbox.models import OutboxRow
+    from drf_model_pusher.outbox.rows import write
 
     write([_event(number) for number in range(min(count, 1_000))], "default")
     names = [field.column for field in OutboxRow._meta.fields if field.column != "id"]
@@ -273,6 +272,7 @@ def _plan() -> str:
     """Return by which indexes the database finds the next events."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
+
     from drf_model_pusher.outbox.relay import Relay
     from drf_model_pusher.outbox.table import look
 

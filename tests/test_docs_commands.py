@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 
 from drf_model_pusher.providers import PusherProvider, get_provider
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
 from tests.test_docs import PAGES, PROJECT, ROOT, blocks
 
 PAGE = ROOT / "docs" / "commands.md"

@@ -151,10 +151,10 @@ def put_around(view_class: type) -> None:
         if found is None or getattr(vars(found)[name], "_pushes", False):
             continue
         method = vars(found)[name] if found is view_class else _Next(view_class, name)
-        setattr(view_class, name, around(method, name, verb))
+        setattr(view_class, name, _around(method, name, verb))
 
 
-def around(method: Any, name: str, verb: str) -> Callable[..., Any]:
+def _around(method: Any, name: str, verb: str) -> Callable[..., Any]:
     """Return a ``perform_…()`` that pushes what another one changes."""
 
     def performing(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -78,6 +78,19 @@ class TestMultiTableInheritance:
         call(viewset(Cafe, shape), "create", {"name": "Central"})
         assert memory[0].json() == {"id": Cafe.objects.get().pk, "truncated": True}
 
+    def test_in_a_view_of_its_parent_is_pushed_by_both(self, memory, shape):
+        backend(serializer(Place), "places")
+        cafe = Cafe.objects.create(name="Central")
+        view = viewset(Place, serializer(Place), get_object=lambda self: cafe)
+        call(view, "partial_update", {"name": "Corner"}, pk=cafe.pk)
+        call(view, "destroy", pk=cafe.pk)
+        assert sorted((event.name, event.json().get("name")) for event in memory) == [
+            ("cafe.delete", None),
+            ("cafe.update", "Corner"),
+            ("place.delete", "Corner"),
+            ("place.update", "Corner"),
+        ]
+
     def test_does_not_push_the_child_by_a_backend_of_its_parent(self, memory):
         backend(serializer(Place), "places")
         call(viewset(Cafe, serializer(Cafe)), "create", {"name": "Central"})

@@ -1,4 +1,4 @@
-"""``manage.py pusher_doctor``, against the embedded server and servers that are ill."""
+"""``manage.py pusher_doctor``, against the development server and servers that are ill."""
 
 import io
 import json

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from drf_model_pusher.changes.change import Change
+from drf_model_pusher.change import Change
 from drf_model_pusher.events import PusherEvent
 
 

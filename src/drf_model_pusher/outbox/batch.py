@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from drf_model_pusher.changes.change import Change, Recorded
+from drf_model_pusher.change import Change, Recorded
 from drf_model_pusher.changes.failures import report
 from drf_model_pusher.changes.flushing import Flushing
 from drf_model_pusher.changes.netting import Netted, Pending

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, transaction
 
-from drf_model_pusher.changes.change import Recorded
+from drf_model_pusher.change import Recorded
 from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError

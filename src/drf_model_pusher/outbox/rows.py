@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
-from drf_model_pusher.changes.change import Change, Recorded
+from drf_model_pusher.change import Change, Recorded
 from drf_model_pusher.changes.codec import dumps, loads
 from drf_model_pusher.changes.composing import subject_of
 from drf_model_pusher.changes.flushing import Flushing, exceeds
@@ -69,7 +69,7 @@ def _singles(item: Recorded, using: str) -> Iterator[Recorded]:
     """Go through the changes of single objects; a bulk operation becomes its one event now."""
     if isinstance(item, PusherEvent):
         yield item
-    elif item.events is None and exceeds(item.backend.bulk_limit, len(item.keys)):
+    elif item.events is None and exceeds(item.backend, len(item.keys)):
         flushing = Flushing(using)
         for _, events in flushing.go([item]):
             yield from events

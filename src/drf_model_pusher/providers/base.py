@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from itertools import groupby
 from operator import attrgetter
 from pkgutil import resolve_name
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.core.signals import setting_changed
 
@@ -207,16 +207,17 @@ def is_default(provider: str | type[BaseProvider] | None) -> bool:
 def _class_of(provider: str | type[BaseProvider]) -> type[BaseProvider]:
     if not isinstance(provider, str):
         return provider
-    found = _classes.get(provider)
-    if found is None:
+    if provider not in _classes:
         try:
-            found = _import(provider)
+            found = resolve_name(provider)
+            if not issubclass(found, BaseProvider):
+                raise TypeError  # noqa: TRY301 - as for what is no class at all
         except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise DeclarationError(
                 f"The provider {provider!r} cannot be imported, or is no provider."
             ) from error
         _classes[provider] = found
-    return found
+    return _classes[provider]
 
 
 def _default_class() -> type[BaseProvider]:
@@ -228,13 +229,6 @@ def _default_class() -> type[BaseProvider]:
             f"The setting DRF_MODEL_PUSHER_PROVIDER names {path!r}, which cannot be imported.",
             hint="DRF_MODEL_PUSHER_PROVIDER is the dotted path of a subclass of BaseProvider.",
         ) from error
-
-
-def _import(path: str) -> type[BaseProvider]:
-    found: Any = resolve_name(path)
-    if not issubclass(found, BaseProvider):
-        raise TypeError(path)
-    return cast("type[BaseProvider]", found)
 
 
 def _configured(provider_class: type[BaseProvider]) -> BaseProvider:

@@ -10,7 +10,7 @@ django.setup()
 
 from django.db import transaction  # noqa: E402
 
-from drf_model_pusher.changes.journal import record  # noqa: E402
+from drf_model_pusher.changes.block import record  # noqa: E402
 from drf_model_pusher.events import PusherEvent  # noqa: E402
 from drf_model_pusher.signals import event_failed  # noqa: E402
 
