@@ -17,6 +17,12 @@ MAX_DATA_BYTES = 10_240
 MAX_CHANNELS_PER_EVENT = 100
 MAX_EVENTS_PER_BATCH = 10
 
+# What begins the name of the channel of one signed-in user.
+USER_CHANNEL_PREFIX = "#server-to-user-"
+
+# The name of what travels as an event, in its order, and ends the connections of a user.
+_TERMINATION = "pusher_internal:terminate_user"
+
 # They would forge lines of a log.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -55,6 +61,18 @@ class PusherEvent:
     occupancy_unknown: bool = False
     """Whether it is unknown if its channels have subscribers: it is asked again before sending."""
 
+    @classmethod
+    def termination(cls, user_id: str) -> PusherEvent:
+        """Return what lets a delivery end the connections of a signed-in user."""
+        return cls(channels=(USER_CHANNEL_PREFIX + user_id,), name=_TERMINATION, data="{}")
+
+    @property
+    def terminates(self) -> str | None:
+        """The id of the user whose connections it ends; None for an event."""
+        if self.name != _TERMINATION:
+            return None
+        return self.channels[0].removeprefix(USER_CHANNEL_PREFIX)
+
     def json(self) -> Any:
         """Return the data as Python values."""
         return json.loads(self.data)
@@ -72,7 +90,7 @@ def check_event(event: PusherEvent) -> None:
     for channel in event.channels:
         if not is_valid_name(channel):
             # One user's own channel: only a server may name it, and it has a character of its own.
-            check_name(channel.removeprefix("#server-to-user-"))
+            check_name(channel.removeprefix(USER_CHANNEL_PREFIX))
     if not 0 < len(event.name) <= MAX_EVENT_NAME_LENGTH:
         raise InvalidEventError(
             f"The event name {event.name[:40]!r} has {len(event.name)} characters; "
@@ -80,7 +98,7 @@ def check_event(event: PusherEvent) -> None:
         )
     if _CONTROL.search(event.name):
         raise InvalidEventError(f"The event name {event.name[:40]!r} has a control character.")
-    if event.name.startswith(("pusher:", "pusher_internal:")):
+    if event.name.startswith(("pusher:", "pusher_internal:")) and event.terminates is None:
         raise InvalidEventError(f"The event name {event.name!r} is reserved for the service.")
     if event.socket_id is not None and not is_valid_socket_id(event.socket_id):
         raise InvalidEventError(f"{event.socket_id!r} is not the id of a connection.")

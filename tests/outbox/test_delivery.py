@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import DatabaseError, connections, transaction
 from django.test.utils import CaptureQueriesContext
@@ -16,8 +17,10 @@ from drf_model_pusher.outbox.delivery import OutboxDelivery
 from drf_model_pusher.outbox.models import PARTITIONS, OutboxRow
 from drf_model_pusher.outbox.rows import decode, encode, lane
 from drf_model_pusher.providers import ConsoleProvider, provider_path
+from drf_model_pusher.users import revoke
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.outbox.conftest import Outbox, event
+from tests.pusher_api import Answer
 from tests.shop.models import Order
 from tests.shop.serializers import OrderSerializer
 from tests.views import call
@@ -175,6 +178,16 @@ class TestRows:
         for number in range(10 * PARTITIONS):
             counts[lane(f"shop.order:{number}", "") % PARTITIONS] += 1
         assert max(counts) < 30
+
+
+def test_a_right_that_is_taken_away_is_a_row(outbox, pusher_api, settings):
+    settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.outbox.delivery.OutboxDelivery"
+    pusher_api.script.append(Answer(status=503))
+    revoke(User(pk=7), using=outbox.alias)
+    assert pusher_api.calls == []
+    outbox.drain()
+    paths = [call.path for call in pusher_api.calls]
+    assert paths == ["/apps/3/users/7/terminate_connections"] * 2
 
 
 def test_the_migrations_make_what_the_models_say(db):

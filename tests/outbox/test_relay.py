@@ -283,6 +283,18 @@ class TestOrder:
         outbox.drain()
         assert names(pusher_api) == ["first", "second"]
 
+    def test_nor_does_it_matter_when_one_that_was_put_off_becomes_due(self, outbox, pusher_api):
+        """After the look for work, and before the rows are read."""
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        outbox.relay.batch()
+        outbox.put("second")
+        with outbox.relay.locks.batch():
+            partition, pk = outbox.rows.first().partition, outbox.rows.last().pk
+            time.sleep(0.2)  # two pauses
+            read = outbox.relay._claim([(partition, pk)], [])
+        assert [row.name for row in read] == ["first", "second"]
+
     def test_the_clock_of_a_relay_says_nothing_about_what_is_due(
         self, postgresql, mariadb, short_pauses, pusher_api, monkeypatch
     ):

@@ -82,9 +82,10 @@ class Relay:
                 if not (rows := self._claim(seen, resting)):
                     return False
                 batch = self._render(rows)
+                until = time.monotonic() + SECONDS
                 with before_each_call(self.locks.confirm):
                     for group in by_provider(batch.events):
-                        self._send(deque(group), batch, until=now + SECONDS)
+                        self._send(deque(group), batch, until=until)
                 if not self.locks.lost:
                     self._mark(batch)
         except _UnreadableError:

@@ -60,13 +60,14 @@ def read(
     Args:
         using: The alias of the database.
         partitions: Their numbers.
-        first: The id to begin with.
+        first: The id of about the first of them.
         limit: How many rows at most.
         resting: Providers that are left alone for now.
     """
     # A stretch of ids that fills the limit on average: however many wait, no more are looked at.
+    # It has no beginning, since a row that was put off may have become due since the look.
     last = first + 2 * limit * PARTITIONS // len(partitions)
-    rows = sendable(using, resting).filter(partition__in=partitions, id__gte=first, id__lt=last)
+    rows = sendable(using, resting).filter(partition__in=partitions, id__lt=last)
     return list(rows.order_by("id")[:limit])
 
 

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import groupby
+from operator import attrgetter
 from pkgutil import resolve_name
 from typing import Any, ClassVar
 
@@ -133,6 +135,29 @@ def before_call() -> None:
     """Make the check that is asked for, if any: before each call of ``send()`` but its first."""
     if check := _checks.get():
         check()
+
+
+def carry(provider: BaseProvider, events: Sequence[PusherEvent]) -> None:
+    """Send events in their order; one that ends a user's connections is a call of its own.
+
+    Raises:
+        ProviderError: As ``BaseProvider.send()`` raises it.
+    """
+    start = 0
+    for terminates, group in groupby(events, key=attrgetter("terminates")):
+        part = list(group)
+        try:
+            before_call()
+            if terminates is None:
+                provider.send(part)
+            else:
+                provider.terminate_user(terminates)
+        except ProviderError as error:
+            error.sent += start
+            raise
+        except Exception as error:
+            raise ProviderError.of(error, sent=start, refused=len(part)) from error
+        start += len(part)
 
 
 #: The provider that tests have instead of each other, while it is that of the settings.
