@@ -249,24 +249,18 @@ class AppSettings:
         return _integer(name, getattr(django_settings, name, 0), 0, 31_536_000)
 
     @cached_property
-    def DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS(self) -> int:
-        """Seconds after which other workers take over from one that was killed."""
-        name = "DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS"
-        return _integer(name, getattr(django_settings, name, 30), 5, 3_600)
-
-    @cached_property
     def DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS(self) -> bool:
         """Relay from a thread of each process that writes, without ``pusher_relay``."""
         return _boolean("DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS", default=False)
 
-    # The embedded server
+    # The development server
 
     @cached_property
     def DRF_MODEL_PUSHER_SERVER_APPS(self) -> list[dict[str, Any]]:
         """The server's apps; empty for one app, the project's own.
 
         They are dicts with ``id``, ``key`` and ``secret``, and what else
-        ``drf_model_pusher.server.application.Application`` names.
+        ``pusher_dev_server.application.Application`` names.
         """
         name = "DRF_MODEL_PUSHER_SERVER_APPS"
         value = getattr(django_settings, name, [])
@@ -278,7 +272,7 @@ class AppSettings:
     def DRF_MODEL_PUSHER_SERVER_LIMITS(self) -> dict[str, Any]:
         """Changes to the hosted service's limits, such as ``{"presence_members": 500}``.
 
-        The names are those of ``drf_model_pusher.server.application.Limits``.
+        The names are those of ``pusher_dev_server.application.Limits``.
         """
         name = "DRF_MODEL_PUSHER_SERVER_LIMITS"
         value = getattr(django_settings, name, {})

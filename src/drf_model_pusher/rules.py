@@ -41,6 +41,12 @@ class ChannelRules:
     It is a view of the backend's model, or of one that a foreign key in the templates leads to.
     """
 
+    view_name: str | None = None
+    """The name of the route to the view that decides, such as ``order-detail``.
+
+    For a function, for one of several routes to ``view_class``, or for a URL that is "my own".
+    """
+
     permission_classes: Sequence[Any] | None = None
     """DRF permissions, asked as a read-only viewset of all objects would ask them."""
 
@@ -63,7 +69,7 @@ class ChannelRules:
         return False
 
     def get_view_kwargs(self, **fields: Any) -> dict[str, Any]:
-        """Return the keyword arguments in the URL of ``view_class`` besides its own look-up."""
+        """Return what the URL of the view holds besides its own look-up, by name."""
         return {}
 
     def get_presence_data(self, request: Request) -> dict[str, Any]:

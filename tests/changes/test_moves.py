@@ -225,6 +225,17 @@ class TestDeleteData:
         assert memory[0].json()["slug"] == "new"
         assert memory[1].json() == {"id": board.pk}
 
+    def test_has_the_version_where_the_backend_has_a_field_of_one(self, memory, board):
+        declare("boards.{pk}", delete_data="key", version_field="secret")
+        call(BoardViewSet, "destroy", pk=board.pk)
+        assert memory[0].json() == {"id": board.pk, "secret": False}
+
+    def test_has_the_version_in_a_channel_that_the_object_leaves(self, memory, board):
+        declare("boards.{slug}", version_field="secret")
+        update(board, slug="new")
+        assert memory[0].name == "board.delete"
+        assert memory[0].json() == {"id": board.pk, "secret": False}
+
     def test_is_the_look_up_of_the_view(self, memory, board):
         class View(BoardViewSet):
             lookup_field = "slug"

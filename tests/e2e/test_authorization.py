@@ -35,8 +35,8 @@ from tests.boards.serializers import BoardSerializer
 
 pytest.importorskip("uvicorn", reason="the extra [server] is not installed")
 
-from drf_model_pusher.server.application import Application
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
+from pusher_dev_server.application import Application
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -1,4 +1,4 @@
-"""``manage.py pusher_listen``, against the embedded server and others that are none."""
+"""``manage.py pusher_listen``, against the development server and others that are none."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from websockets.sync.server import serve
 
 from drf_model_pusher.providers import PusherProvider, get_provider
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
 
 MASTER = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
 
@@ -125,9 +125,9 @@ def test_it_survives_a_restart_of_the_server(settings):
 def test_it_comes_back_when_it_is_sent_away_and_stays_away_when_refused(server):
     listening = Listening("orders", "--timeout", "30")
     listening.wait_for("Subscribed")
-    server.send_clients_away(4200)
+    server.close_connections(4200)
     listening.wait_for("Subscribed", times=2)
-    server.send_clients_away(4009)
+    server.close_connections(4009)
     with pytest.raises(CommandError, match="for good: 4009"):
         listening.result()
 

@@ -221,6 +221,11 @@ class TestReference:
             "url": f"{SITE}/lines/{created['id']}/",
         }
 
+    def test_has_the_version_where_the_backend_has_a_field_of_one(self, memory, backend, line):
+        backend.version_field = "order_id"
+        send("put", "/lines/1/")
+        assert memory[0].json() == {**referred("/lines/1/"), "order_id": 1}
+
     def test_leads_to_the_object(self, memory, line):
         send("put", "/lines/1/")
         assert APIClient().get(memory[0].json()["url"]).json()["text"] == LONG

@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.serializers import BaseSerializer
 
@@ -60,8 +61,13 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
             'a list of templates, such as ["orders.{pk}"]',
         ),
         "view_class": (
-            backend.view_class is not None and not isinstance(backend.view_class, type),
-            "a view's class, the class itself and not its path",
+            backend.view_class is not None and not is_subclass(backend.view_class, GenericAPIView),
+            "the class of one of DRF's generic views or viewsets; other views are named by their "
+            "route: `view_name`",
+        ),
+        "view_name": (
+            backend.view_name is not None and not isinstance(backend.view_name, str),
+            'the name of a route, such as "order-detail"',
         ),
         "permission_classes": (
             # Not only classes: permissions are combined by operators.
@@ -70,9 +76,17 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
         ),
         "oversize": (backend.oversize not in ("refer", "drop"), '"refer" or "drop"'),
         "delete_data": (backend.delete_data not in ("full", "key"), '"full" or "key"'),
+        "version_field": (not _is_field(backend), "the name of a field of the model"),
         "conflate": (not isinstance(backend.conflate, bool), "True or False"),
     }
     return ((name, wanted) for name, (is_wrong, wanted) in wrong.items() if is_wrong)
+
+
+def _is_field(backend: Any) -> bool:
+    if backend.version_field is None:
+        return True
+    fields = backend.model._meta.concrete_fields
+    return any(backend.version_field in (field.name, field.attname) for field in fields)
 
 
 def _is_provider(provider: Any) -> bool:

@@ -6,7 +6,9 @@ import json
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pkgutil import resolve_name
 from typing import Any, ClassVar
 
@@ -54,6 +56,8 @@ class BaseProvider(ABC):
         """
         for sent, event in enumerate(events):
             try:
+                if sent:
+                    before_call()
                 self.trigger(list(event.channels), event.name, event.json(), event.socket_id)
             except ProviderError as error:
                 error.sent, error.refused = sent, 1
@@ -110,6 +114,25 @@ class BatchProvider(BaseProvider):
     @abstractmethod
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Send events in their order."""
+
+
+_checks: ContextVar[Callable[[], None] | None] = ContextVar("checks", default=None)
+
+
+@contextmanager
+def before_each_call(check: Callable[[], None]) -> Iterator[None]:
+    """Make a check before each call that the block makes; it raises ProviderError to refuse it."""
+    token = _checks.set(check)
+    try:
+        yield
+    finally:
+        _checks.reset(token)
+
+
+def before_call() -> None:
+    """Make the check that is asked for, if any: before each call of ``send()`` but its first."""
+    if check := _checks.get():
+        check()
 
 
 #: The provider that tests have instead of each other, while it is that of the settings.

@@ -15,7 +15,7 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.packing import Call, Item, pack
-from drf_model_pusher.providers.base import BatchProvider
+from drf_model_pusher.providers.base import BatchProvider, before_call
 
 if TYPE_CHECKING:
     from pusher import Pusher
@@ -79,6 +79,8 @@ class PusherProvider(BatchProvider):
         calls = pack(events, app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES)
         for position, call in enumerate(calls):
             try:
+                if position:
+                    before_call()
                 self._make(call)
             except ProviderError as error:
                 self._say_what_left(error, calls, position)
