@@ -79,7 +79,7 @@ class PusherEvent:
 
 
 def is_valid_socket_id(socket_id: str) -> bool:
-    """Say whether this can be the id of a connection: two runs of digits, 32 at most, and a dot."""
+    """Return whether this can be the id of a connection: a dot between two runs of digits."""
     return _SOCKET_ID.match(socket_id) is not None
 
 

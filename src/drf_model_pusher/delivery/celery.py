@@ -49,7 +49,7 @@ class CeleryDelivery(BaseDelivery):
     def _publish(self, message: Message) -> None:
         app = send_events.app
         if app.conf.task_always_eager:
-            # What becomes of its events they are told of by signals, as with a worker.
+            # Signals report what becomes of the events, as with a worker.
             send_events.apply((message,), throw=False)
             return
         pool = self._pools.get(app) or self._pools.setdefault(app, _pool(app))
@@ -64,7 +64,7 @@ class CeleryDelivery(BaseDelivery):
 
 
 def _pool(app: Celery) -> Any:
-    """Return connections that do not wait long; Celery's own may for minutes, or for ever."""
+    """Return connections that do not wait long; Celery's own may wait forever."""
     limit = app.conf.broker_pool_limit or 10
     seconds = app_settings.PUSHER_TIMEOUT
     connection = app.connection_for_write(connect_timeout=seconds)

@@ -139,7 +139,7 @@ class _SecureOneWrite(_OneWrite, urllib3.connection.HTTPSConnection):
 class _Idle(queue.LifoQueue[Any]):
     """The connections that a pool keeps, without a lock.
 
-    urllib3 empties a pool that is forgotten, in a forked child too: there it would wait for ever
+    urllib3 empties a pool that is forgotten, in a forked child too: there it would wait forever
     for a lock that another thread of the parent held. A pool never waits for a connection, and a
     list gives and takes one atomically.
     """

@@ -102,8 +102,10 @@ class Transport:
         }
         if body:
             query["body_md5"] = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        signature = sign(self._client.secret, f"{method}\n{path}\n{make_query_string(query)}")
-        return f"{path}?{urlencode({**query, 'auth_signature': signature})}"
+        text = make_query_string(query)
+        signature = sign(self._client.secret, f"{method}\n{path}\n{text}")
+        # What is signed is not escaped; only parameters of a call's own may need it.
+        return f"{path}?{urlencode(query) if params else text}&auth_signature={signature}"
 
     def _exchange(
         self, method: str, target: str, body: bytes
