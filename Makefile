@@ -11,7 +11,7 @@ WORKERS ?= 4
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test chaos check wheel bench docs pictures
+.PHONY: help demo test chaos check client wheel bench docs pictures
 
 help: ## Show this list; each target does its own set-up, in .venv
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s%s\n", $$1, $$2}'
@@ -19,17 +19,21 @@ help: ## Show this list; each target does its own set-up, in .venv
 demo: $(VENV)/demo.stamp example/node_modules ## Run the shared task board; ONCE=1 shows three events and exits
 	$(BIN)/python example/manage.py demo $(if $(ONCE),--once)
 
-test: $(VENV)/test.stamp example/node_modules server/tests/clients/node_modules ## Run the tests of both packages; ARGS="-k views" for some, WORKERS=8 for more processes
+test: $(VENV)/test.stamp example/node_modules client/node_modules server/tests/clients/node_modules ## Run the tests of both packages; ARGS="-k views" for some, WORKERS=8 for more processes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 chaos: $(VENV)/test.stamp ## Kill, hang and crash everything around the outbox, and see that nothing is lost
 	$(BIN)/python -m tests.outbox.chaos $(ARGS)
 
-check: $(VENV)/check.stamp ## Lint; check formatting and types, those of all examples too
+check: $(VENV)/check.stamp ## Lint; check formatting, types and import contracts, those of all examples too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m typing_tests.examples
+
+client: client/node_modules ## Build the browser's client into the app's static file
+	npm run --prefix client --silent build
 
 wheel: $(VENV)/check.stamp ## Build wheels and source distributions of both packages into dist/
 	rm -rf dist
@@ -68,8 +72,8 @@ $(VENV)/docs.stamp: $(VENV)/test.stamp
 	$(PIP) install --constraint $(CONSTRAINTS) --group docs
 	touch $@
 
-# pusher-js and other clients; without npm the demo takes pusher-js from the public CDN, and tests
-# that need a client skip.
+# pusher-js, other clients, and what builds ours; without npm the demo takes pusher-js from the
+# public CDN, and tests that need a client skip.
 %/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix $* --no-audit --no-fund --ignore-scripts --silent && touch $@; \

@@ -259,8 +259,9 @@ def _by_hand(count: int) -> float:
 
 def _fill(count: int) -> None:
     """Let events of 500 objects wait."""
-    from drf_model_pusher.outbox.models import OutboxEvent
     from drf_model_pusher.outbox.writing import write
+
+    from drf_model_pusher.outbox.models import OutboxEvent
 
     write([_event(number) for number in range(min(count, 1_000))], "default")
     names = [field.column for field in OutboxEvent._meta.fields if field.column != "id"]
@@ -275,7 +276,6 @@ def _plan() -> str:
     """Return by which indexes the database finds the next events."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
-
     from drf_model_pusher.outbox.leases import Lease
     from drf_model_pusher.outbox.reading import Reader
 

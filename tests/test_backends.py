@@ -275,14 +275,25 @@ class TestHooks:
         assert received == [(["lines"], "line.create", "tea", None)]
         assert memory == []
 
-    def test_without_view_and_channels_the_error_names_the_backend(self, order):
+    def test_provider_class_may_be_a_path(self, memory, order, capsys):
+        class Backend(PusherBackend):
+            serializer_class = LineSerializer
+            provider_class = "drf_model_pusher.providers.ConsoleProvider"
+
+        create_line(order)
+        assert "line.create" in capsys.readouterr().out
+        assert memory == []
+
+    def test_without_view_and_channels_the_error_names_the_backend(self, order, pusher_events):
         class Lonely(PusherBackend):
             serializer_class = OrderSerializer
 
         with pytest.raises(DeclarationError, match=r"Lonely has no channels"):
             Lonely().push_change("update", order)
 
-    def test_channels_that_are_no_names_are_an_error_that_names_who_gave_them(self, order):
+    def test_channels_that_are_no_names_are_an_error_that_names_who_gave_them(
+        self, order, pusher_events
+    ):
         class Vague(PusherBackend):
             serializer_class = OrderSerializer
 
@@ -440,7 +451,7 @@ class TestData:
         create_line(order)
         assert pusher_api.wait_for_events(1)[0]["data"] == json.loads(JSONRenderer().render(data))
 
-    def test_what_json_cannot_carry_is_a_loud_error(self, memory, order):
+    def test_what_json_cannot_carry_is_a_loud_error_in_tests(self, pusher_events, order):
         class Backend(PusherBackend):
             serializer_class = LineSerializer
 

@@ -1,12 +1,17 @@
 import uuid
+from datetime import datetime, timezone
+from enum import Enum
 from types import SimpleNamespace
 
 import pytest
+from django.db import models
+from django.test.utils import isolate_apps
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
+from drf_model_pusher.rendering.keys import primary_key
 
 VALUES = st.text("abcXYZ019-_=@,;.", min_size=1, max_size=8)
 TEMPLATES = st.lists(
@@ -52,6 +57,86 @@ class TestFormat:
     def test_a_value_never_makes_it_another_kind_of_channel(self, template, value):
         with pytest.raises(InvalidEventError, match="another kind"):
             ChannelTemplate(template).format(order(note=value))
+
+
+class Status(str, Enum):
+    OPEN = "open"
+
+
+class Level(int, Enum):
+    HIGH = 3
+
+
+class TestFieldsOfModels:
+    """A name is made of what the row has, whatever an instance was given."""
+
+    @pytest.fixture
+    def shop(self):
+        with isolate_apps("tests.shop"):
+
+            class Board(models.Model):
+                id = models.UUIDField(primary_key=True)
+
+                class Meta:
+                    app_label = "shop"
+
+            class Task(models.Model):
+                board = models.ForeignKey(Board, models.CASCADE)
+                number = models.IntegerField()
+                day = models.DateField()
+                done = models.BooleanField()
+                status = models.CharField(max_length=9)
+
+                class Meta:
+                    app_label = "shop"
+
+                @property
+                def tag(self):
+                    return "007"
+
+            yield SimpleNamespace(Board=Board, Task=Task)
+
+    @pytest.mark.parametrize("given", [str, str.upper, lambda text: text.replace("-", "")])
+    def test_a_uuid_as_text(self, shop, given):
+        key = uuid.uuid4()
+        task = shop.Task(board_id=given(str(key)))
+        board = shop.Board(pk=given(str(key)))
+        assert ChannelTemplate("boards.{board_id}").format(task) == f"boards.{key}"
+        assert ChannelTemplate("boards.{pk}").format(board) == f"boards.{key}"
+        task.board = board
+        assert ChannelTemplate("boards.{board__id}").format(task) == f"boards.{key}"
+
+    @pytest.mark.parametrize(
+        ("field", "given", "written"),
+        [
+            ("number", "007", "7"),
+            ("number", 7.0, "7"),
+            ("number", Level.HIGH, "3"),
+            ("id", "007", "7"),
+            ("pk", "007", "7"),
+            ("day", "2024-1-2", "2024-01-02"),
+            ("day", datetime(2024, 1, 2, 16, tzinfo=timezone.utc), "2024-01-02"),
+            ("done", 1, "True"),
+            ("done", "False", "False"),
+            ("status", Status.OPEN, "open"),
+            ("status", 7, "7"),
+        ],
+    )
+    def test_is_written_as_the_row_has_it(self, shop, field, given, written):
+        task = shop.Task(**{field: given})
+        assert ChannelTemplate(f"a.{{{field}}}").format(task) == f"a.{written}"
+
+    def test_what_is_no_field_is_written_as_it_is(self, shop):
+        assert ChannelTemplate("a.{tag}").format(shop.Task()) == "a.007"
+
+    def test_what_no_row_can_have_is_written_as_it_is(self, shop):
+        """Saving it has failed, or will."""
+        task = shop.Task(number="many", day="never")
+        assert ChannelTemplate("a.{number}.{day}").format(task) == "a.many.never"
+
+    def test_a_key_is_told_as_the_row_has_it(self, shop):
+        key = uuid.uuid4()
+        assert primary_key(shop.Board(pk=str(key).upper())) == {"id": key}
 
 
 class TestMatch:

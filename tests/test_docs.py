@@ -231,9 +231,10 @@ def test_the_provider_of_the_docs_has_under_40_lines_and_carries_events(monkeypa
     import threading
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
-    from drf_model_pusher.delivery.queue import Waiting
-    from drf_model_pusher.delivery.sending import attempt
+    from drf_model_pusher.delivery.queue import QueuedEvent
+    from drf_model_pusher.delivery.sending import send_batch
     from drf_model_pusher.events import PusherEvent
+    from drf_model_pusher.providers import provider_path
 
     (source,) = (b for b in blocks(ROOT / "docs/providers.md") if "HubProvider" in b)
     assert len(source.splitlines()) < 40
@@ -253,15 +254,18 @@ def test_the_provider_of_the_docs_has_under_40_lines_and_carries_events(monkeypa
     namespace: dict = {}
     exec(source.replace(":9000", f":{server.server_port}"), namespace)
     event = PusherEvent(
-        channels=("a", "b"), name="e", data='{"n":1}', provider=namespace["HubProvider"]
+        channels=("a", "b"),
+        name="e",
+        data='{"n":1}',
+        provider=provider_path(namespace["HubProvider"]),
     )
-    entries = [Waiting(event=event, since=0), Waiting(event=event, since=0)]
-    setback = attempt(entries)
+    entries = [QueuedEvent(event=event, since=0), QueuedEvent(event=event, since=0)]
+    failure = send_batch(entries)
     server.shutdown()
     server.server_close()
     assert received[0] == {"to": ["a", "b"], "event": "e", "data": {"n": 1}}
     assert [entry.event for entry in entries] == [event]
-    assert setback.error.status == 500
+    assert failure.error.status == 500
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,9 +14,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from drf_model_pusher.delivery import BackgroundDelivery, InlineDelivery, get_delivery
-from drf_model_pusher.delivery.jobs import work
-from drf_model_pusher.delivery.messages import write_message
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.jobs import work, write_message
+from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.otel import instrument, uninstrument
@@ -154,7 +153,7 @@ def test_latency_covers_the_wait_and_the_retries(telemetry, pusher_api, backgrou
 
 def test_latency_covers_the_time_in_a_queue(telemetry, pusher_api):
     since = time.time() - 5
-    message = write_message([Waiting(event=event(), since=since)], since=since)
+    message = write_message([QueuedEvent(event=event(), since=since)], since=since)
     assert work(message, may_wait=True) is None
     (latency,) = telemetry.points("drf_model_pusher.delivery.latency")
     assert 5 <= latency.sum < 60

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from drf_model_pusher.exceptions import InvalidUserError, ProviderError
 from drf_model_pusher.providers import BaseProvider, MemoryProvider
-from drf_model_pusher.users import display_name, revoke, send_to_user, terminate_user, user_id
+from drf_model_pusher.user_ids import display_name, user_id
+from drf_model_pusher.users import revoke, send_to_user, terminate_user
 from tests.pusher_api import Answer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,6 +10,7 @@ from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.exceptions import DeclarationError, InvalidEventError
+from drf_model_pusher.signals import change_failed
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.archive.models import Order as ArchivedOrder
 from tests.shop.models import Line, Order
@@ -151,7 +152,10 @@ class TestAnyView:
 
         Order.objects.create(customer="Ada")
         call(View, "create", {"customer": "Grace"})
-        assert [event.json()["customer"] for event in memory] == ["Ada", "Grace"]
+        assert [(event.name, event.json()["customer"]) for event in memory] == [
+            ("order.create", "Grace"),
+            ("order.update", "Ada"),
+        ]
 
     def test_that_deletes_many_at_once_pushes_nothing_if_that_fails(self, memory):
         class View(OrderViewSet):
@@ -219,7 +223,9 @@ class TestAnyView:
 
 
 class TestChannels:
-    def test_missing_everywhere_is_an_error_that_names_the_view_and_both_ways_out(self, memory):
+    def test_missing_everywhere_is_an_error_that_names_the_view_and_both_ways_out(
+        self, pusher_events
+    ):
         class Nameless(ModelPusherViewMixin, viewsets.ModelViewSet):
             queryset = Order.objects.all()
             serializer_class = OrderSerializer
@@ -236,7 +242,7 @@ class TestChannels:
         assert memory == []
 
     @pytest.mark.parametrize("given", [None, ["a", None]])
-    def test_that_are_no_names_are_an_error_that_names_the_view(self, memory, given):
+    def test_that_are_no_names_are_an_error_that_names_the_view(self, pusher_events, given):
         class Vague(OrderViewSet):
             def get_pusher_channels(self):
                 return given
@@ -255,13 +261,31 @@ class TestChannels:
         call(View, "create", {"customer": "Ada"})
         assert memory[0].channels == ("b", "a")
 
-    def test_a_name_that_pusher_refuses_is_a_loud_error(self, memory):
+    def test_a_name_that_pusher_refuses_is_a_loud_error_in_tests(self, pusher_events):
         class View(OrderViewSet):
             def get_pusher_channels(self):
                 return ["or:ders"]
 
         with pytest.raises(InvalidEventError, match="'or:ders'"):
             call(View, "create", {"customer": "Ada"})
+
+    def test_that_are_wrong_fail_no_request(self, memory, caplog):
+        class View(OrderViewSet):
+            def get_pusher_channels(self):
+                return ["or:ders"]
+
+        failed = []
+
+        def on_failed(sender, verb, error, **kwargs):
+            failed.append((sender.__name__, verb, type(error)))
+
+        change_failed.connect(on_failed)
+        response = call(View, "create", {"customer": "Ada"})
+        change_failed.disconnect(on_failed)
+        assert (response.status_code, memory) == (201, [])
+        assert Order.objects.get().customer == "Ada"
+        assert caplog.text.count("change not pushed") == 1
+        assert failed == [("OrderPusherBackend", "create", InvalidEventError)]
 
 
 class TestSwitches:
@@ -361,7 +385,7 @@ class TestPush:
                 self.push("lobby", "bell.rung", {}, ignore=False)
 
         call(View, "create", {"customer": "Ada"}, headers={"X-Pusher-Socket-Id": "1.2"})
-        assert [event.socket_id for event in memory] == ["1.2", None]
+        assert [event.socket_id for event in memory] == ["1.2", "1.2", None]
 
     def test_waits_for_the_database_that_it_is_told(self, memory):
         class View(OrderViewSet):
@@ -370,14 +394,14 @@ class TestPush:
                 self.push("lobby", "bell.rung", {}, using="other")
 
         with transaction.atomic("default"):
-            call(View, "create", {"customer": "Ada"})
+            call(View, "create", {"customer": "Ada"}, push_creations=False)
             assert len(memory) == 1
         with transaction.atomic("other"):
-            call(View, "create", {"customer": "Ada"})
+            call(View, "create", {"customer": "Ada"}, push_creations=False)
             assert len(memory) == 1
         assert len(memory) == 2
 
-    def test_to_what_is_no_list_of_names_is_an_error_that_names_the_view(self, memory):
+    def test_to_what_is_no_list_of_names_is_an_error_that_names_the_view(self, pusher_events):
         class View(OrderViewSet):
             def perform_create(self, serializer):
                 self.push(None, "bell.rung", {})
@@ -391,7 +415,8 @@ class TestPush:
                 self.push(["private-shop", "lobby"], "bell.rung", {"times": 3})
                 serializer.save()
 
-        call(View, "create", {"customer": "Ada"}, headers={"X-Pusher-Socket-Id": "1.2"})
+        headers = {"X-Pusher-Socket-Id": "1.2"}
+        call(View, "create", {"customer": "Ada"}, headers=headers, push_creations=False)
         events = pusher_api.wait_for_events(1)
         assert [channel for event in events for channel in event["channels"]] == [
             "private-shop",
@@ -505,8 +530,10 @@ class TestTransactions:
             assert len(memory) == 1  # "other" was committed already
         with transaction.atomic("other"):
             call(View, "partial_update", {"customer": "Bo"}, pk=pk)
-            call(View, "destroy", pk=pk)
             assert len(memory) == 1
+        with transaction.atomic("other"):
+            call(View, "destroy", pk=pk)
+            assert len(memory) == 2
         assert [event.name for event in memory] == ["order.create", "order.update", "order.delete"]
 
     def test_a_deletion_waits_for_the_database_that_it_is_done_in(self, memory, settings):

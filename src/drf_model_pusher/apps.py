@@ -24,12 +24,14 @@ class DrfModelPusherConfig(AppConfig):
         from drf_model_pusher.checks.deliveries import check_tasks, check_threads
         from drf_model_pusher.checks.leaks import check_leaks
         from drf_model_pusher.checks.occupancy import check_occupancy
+        from drf_model_pusher.checks.renderers import check_renderers
         from drf_model_pusher.checks.settings import check_settings
         from drf_model_pusher.checks.views import check_views
         from drf_model_pusher.pushing import log_wrong_setting
 
         register(check_settings)
         register(check_backends)
+        register(check_renderers)
         register(check_threads)
         register(check_tasks)
         register(check_occupancy)

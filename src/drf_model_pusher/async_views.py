@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drf_model_pusher.async_code import awaited_in_sync_code, in_sync_thread
+from drf_model_pusher.async_code import in_sync_thread
 
 if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
@@ -61,24 +61,18 @@ class AsyncPusherViewMixin(_View):
 
     def perform_acreate(self, serializer: BaseSerializer[Any]) -> Awaitable[None]:
         """Create, then push."""
-        create = awaited_in_sync_code(super().perform_acreate)
-        return in_sync_thread(self._create, serializer, create)
+        return super().perform_acreate(serializer)
 
     def perform_aupdate(self, serializer: BaseSerializer[Any]) -> Awaitable[None]:
         """Update, then push, as ``perform_update()`` does."""
-        update = awaited_in_sync_code(super().perform_aupdate)
-        return in_sync_thread(self._update, serializer, update)
+        return super().perform_aupdate(serializer)
 
     def perform_adestroy(self, instance: Any) -> Awaitable[None]:
         """Render, delete, then push what was rendered."""
-        destroy = awaited_in_sync_code(super().perform_adestroy)
-        return in_sync_thread(self._destroy, instance, destroy)
+        return super().perform_adestroy(instance)
 
     if TYPE_CHECKING:  # of ModelPusherViewMixin
         push: Callable[..., None]
         push_change: Callable[..., None]
         push_changes: Callable[..., None]
         push_many: Callable[..., None]
-        _create: Callable[..., None]
-        _update: Callable[..., None]
-        _destroy: Callable[..., None]

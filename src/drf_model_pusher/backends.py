@@ -2,174 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from django.db import models, router
+from collections.abc import Iterable
+from typing import Any
 
 from drf_model_pusher.async_code import in_sync_thread, refuse_in_async_code
-from drf_model_pusher.change_rules import ChangeRules
-from drf_model_pusher.changes import bulk, refetching
-from drf_model_pusher.changes.moves import Before
-from drf_model_pusher.channels import ChannelKind, as_names
-from drf_model_pusher.composing import compose, render
-from drf_model_pusher.conf import app_settings
-from drf_model_pusher.exceptions import DeclarationError, InvalidEventError, SettingError
-from drf_model_pusher.pushing import log_wrong_setting, push_events, wrong_settings_logged
-from drf_model_pusher.registry import registry
-from drf_model_pusher.rendering.keys import object_key
-from drf_model_pusher.rendering.oversize import reference
-from drf_model_pusher.rendering.requests import no_request
-from drf_model_pusher.rendering.sharing import renders_alike
-from drf_model_pusher.suppressing import is_suppressed
-
-if TYPE_CHECKING:
-    from rest_framework.serializers import BaseSerializer
-
-    from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.changes.recording import record_change, record_many
+from drf_model_pusher.channels import ChannelKind
+from drf_model_pusher.declarations import BackendDeclaration
 
 
-class PusherBackend(ChangeRules):
+class PusherBackend(BackendDeclaration):
     """Turns changes of a model into events on public channels.
 
     Declaring a subclass registers it for the model of its ``serializer_class`` or of its
-    ``Meta.model``. With ``abstract = True`` in its own ``Meta`` it is a base for others instead.
+    ``Meta.model``. With ``abstract = True`` in its own ``Meta`` it is a base for others instead::
 
-    Attributes:
-        view: The view that made the change, or None.
+        class OrderPusherBackend(PusherBackend):
+            serializer_class = OrderSerializer
+            channels = ["orders.{pk}"]
     """
-
-    # For subclasses
-
-    serializer_class: type[BaseSerializer[Any]] | None = None
-    """What renders the data; the view's own serializer where this is None."""
-
-    provider_class: type[BaseProvider] | None = None
-    """Who carries the events; the provider of the settings where this is None."""
-
-    conflate: ClassVar[bool] = False
-    """Whether events of one object that still wait may become their net effect."""
-
-    oversize: ClassVar[Literal["refer", "drop"]] = "refer"
-    """What becomes of data above the limit: a reference to the object, or a line in the log."""
-
-    delete_data: ClassVar[Literal["full", "key"]] = "full"
-    """What a deletion carries: what the serializer renders, or nothing but the look-up."""
 
     class Meta:
         abstract = True
-
-    def get_channels(self, instance: Any = None) -> Sequence[str]:
-        """Return the names of the channels that hear of the instance, with or without prefix."""
-        if self.channels is not None:
-            return list(dict.fromkeys(each.format(instance) for each in self.templates()))
-        if self.view is None:
-            raise DeclarationError(
-                f"{type(self).__qualname__} has no channels: give it `channels`, `get_channels()` "
-                "or a view with `get_pusher_channels()`."
-            )
-        return as_names(self.view.get_pusher_channels(), self.view.get_pusher_channels)
-
-    def get_event_name(self, event: str) -> str:
-        """Return the name under which subscribers know the change, such as ``order.update``."""
-        return f"{self.model._meta.model_name}.{event}"
-
-    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        """Return what renders the data."""
-        serializer_class = self.serializer_class or (
-            self.view.get_serializer_class() if hasattr(self.view, "get_serializer_class") else None
-        )
-        if serializer_class is None:
-            raise DeclarationError(f"{type(self).__qualname__} needs a `serializer_class`.")
-        return serializer_class
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Return what the serializer may know besides the instance: the view's own context.
-
-        Where no view made the change it has a ``request`` nevertheless: that of the view which is
-        handled meanwhile, or one of nobody's, whose URLs begin with DRF_MODEL_PUSHER_BASE_URL.
-        """
-        if hasattr(self.view, "get_serializer_context"):
-            context: dict[str, Any] = self.view.get_serializer_context()
-            return context
-        request = getattr(self.view, "request", None)
-        if request is not None:
-            return {"request": request, "view": self.view}
-        return {"request": self.request or no_request()}
-
-    def get_packet(self, event: str, instance: Any) -> tuple[Sequence[str], str, Any]:
-        """Return channels, event name and data of a change: the whole event, before encoding."""
-        return self.full_names(instance), self.get_event_name(event), render(self, event, instance)
-
-    def get_serializer(self, instance: Any) -> BaseSerializer[Any]:
-        """Return the serializer of an instance; the response's own, where it is the same."""
-        serializer_class = self.get_serializer_class()
-        shared: BaseSerializer[Any] | None = getattr(self.view, "response_serializer", None)
-        if (
-            shared is not None
-            and shared.instance is instance
-            and type(shared) is serializer_class
-            and renders_alike(type(self), PusherBackend)  # type: ignore[arg-type] # hashable
-        ):
-            return shared
-        return serializer_class(instance=instance, context=self.get_serializer_context())
-
-    def get_oversize_data(self, event: str, instance: Any, data: Any) -> Any:
-        """Return what is sent instead of data above the limit, for clients to fetch the object.
-
-        Args:
-            event: ``create``, ``update``, ``delete`` or a verb of your own.
-            instance: The changed object.
-            data: What was rendered and is too large.
-        """
-        return reference(event, instance, data, self.view)
-
-    # You should not need to override
-
-    model: ClassVar[type[models.Model]]
-
-    # Here for subclasses whose `__init__()` does not call this one.
-    view: Any = None
-    #: The request during which the change was made, where no view of the model makes it.
-    request: Any = None
-    #: The database of the change, where it is known better than from the instance.
-    using: str | None = None
-    #: Where the instance was heard of before its update, if the view saw that.
-    before: Before | None = None
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        # Its own Meta only: a subclass of an abstract backend is not abstract.
-        meta = cls.__dict__.get("Meta")
-        if getattr(meta, "abstract", False):
-            return
-        serializer_meta = getattr(cls.serializer_class, "Meta", None)
-        model = (
-            getattr(meta, "model", None)
-            or getattr(serializer_meta, "model", None)
-            or getattr(cls.Meta, "model", None)
-        )
-        if model is None:
-            raise DeclarationError(
-                f"The backend {cls.__qualname__} names no model: give it a `serializer_class` that "
-                "is a ModelSerializer, or `class Meta: model = …`; a base class for other backends "
-                "says `class Meta: abstract = True`."
-            )
-        if not hasattr(model, "_meta"):
-            raise DeclarationError(
-                f"The backend {cls.__qualname__} has {model!r:.100} for a model: write the class."
-            )
-        cls.model = model
-        cls.settle_rules(cls.Meta)
-        if cls.observe and cls.needs_view():
-            raise DeclarationError(
-                f"{cls.__qualname__} observes changes that are made without a view: give it "
-                "`channels` or `get_channels()`, and a `serializer_class`."
-            )
-        registry.register(cls, model)
-
-    def __init__(self, view: Any = None) -> None:
-        self.view = view
 
     def push_change(
         self,
@@ -180,8 +34,10 @@ class PusherBackend(ChangeRules):
     ) -> None:
         """Push a change of an instance once the current transaction is committed.
 
-        The data is rendered now. Outside a transaction the event leaves at once, so a change with
-        ``pre_destroy`` and the deletion that follows belong into one ``transaction.atomic()``.
+        The row is read then, and rendered as it is. A deletion, an object that was not saved, and
+        what only the view can tell are rendered now. Outside a transaction the event leaves at
+        once, so a change with ``pre_destroy`` and the deletion that follows belong into one
+        ``transaction.atomic()``.
 
         Args:
             event: ``create``, ``update``, ``delete`` or a verb of your own.
@@ -190,23 +46,7 @@ class PusherBackend(ChangeRules):
             ignore: Whether to leave out the connection whose id the request carries.
         """
         refuse_in_async_code()
-        try:
-            if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(type(self)):
-                return
-            if self.decides:
-                event = self.resolve_event(event, instance)
-                if not self.should_push(event, instance):
-                    return
-            using = self.using or _alias(instance, pre_destroy=pre_destroy)
-            if self.reads_again():
-                refetching.push(self, event, instance, ignore=ignore, using=using)
-            else:
-                if events := compose(self, event, instance, ignore=ignore, using=using):
-                    push_events(events, using=using)
-                if self.touches:
-                    refetching.touch(self, instance, ignore=ignore, using=using)
-        except SettingError as error:
-            log_wrong_setting(error)
+        record_change(self, event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
         """Push the same change of many objects once the current transaction is committed.
@@ -222,9 +62,7 @@ class PusherBackend(ChangeRules):
             ignore: Whether to leave out the connection whose id the request carries.
         """
         refuse_in_async_code()
-        with wrong_settings_logged:
-            if not app_settings.DRF_MODEL_PUSHER_DISABLED and not is_suppressed(type(self)):
-                bulk.push_many(self, event, instances, ignore=ignore)
+        record_many(self, event, instances, ignore=ignore)
 
     async def apush_change(
         self,
@@ -243,55 +81,6 @@ class PusherBackend(ChangeRules):
     ) -> None:
         """Await ``push_many()``."""
         await in_sync_thread(self.push_many, event, instances, ignore=ignore)
-
-    def channels_before(self, instance: Any) -> Before | None:
-        """Return where an object is heard of before it is updated; None for the view's channels."""
-        if self.channels is None and not self.names_channels_itself():
-            return None
-        try:
-            channels = self.full_names(instance)
-        except InvalidEventError:
-            channels = []  # it was in no channel that there is
-        return Before(channels=channels, key=object_key(instance, self.view))
-
-    @classmethod
-    def names_channels_itself(cls) -> bool:
-        """Say whether a subclass names its channels by a method."""
-        return cls.get_channels is not PusherBackend.get_channels
-
-    @classmethod
-    def needs_view(cls) -> bool:
-        """Say whether only a view could tell its channels, or how to render."""
-        if cls.get_packet is not PusherBackend.get_packet:
-            return False
-        renders = cls.serializer_class is not None or any(
-            getattr(cls, name) is not getattr(PusherBackend, name)
-            for name in ("get_serializer", "get_serializer_class")
-        )
-        return not renders or (cls.channels is None and not cls.names_channels_itself())
-
-    def has_own_packet(self) -> bool:
-        """Say whether a subclass makes the whole event itself."""
-        return type(self).get_packet is not PusherBackend.get_packet
-
-    def full_names(self, instance: Any) -> list[str]:
-        """Return the full names of the channels that hear of the instance."""
-        names = self.get_channels(instance=instance)
-        own = type(self).get_channels is not PusherBackend.get_channels
-        if own or self.channel_prefix or self.cache:
-            return self.with_prefix(names, self.get_channels)
-        return list(names)  # what is not a subclass's own is in order
-
-    def with_prefix(self, channels: Sequence[str], source: Callable[..., object]) -> list[str]:
-        """Return names with the prefix and the infix that they may lack.
-
-        Raises:
-            DeclarationError: What the source gave is no list of names.
-        """
-        names = as_names(channels, source)
-        if not self.channel_prefix and not self.cache:
-            return names
-        return list(dict.fromkeys(map(self.full_name, names)))
 
 
 class PrivatePusherBackend(PusherBackend):
@@ -322,12 +111,3 @@ class PresencePusherBackend(PusherBackend):
 
     class Meta:
         abstract = True
-
-
-def _alias(instance: models.Model | None, *, pre_destroy: bool) -> str | None:
-    """Return the database that the instance was, or is about to be, written to."""
-    if instance is None or not isinstance(instance, models.Model):
-        return None
-    if not pre_destroy and instance._state.db:
-        return instance._state.db
-    return router.db_for_write(type(instance), instance=instance)

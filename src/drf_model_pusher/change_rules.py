@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from drf_model_pusher.changes.changed import field_names
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
@@ -58,8 +57,10 @@ class ChangeRules(ChannelRules):
 
     # You should not need to override
 
-    changed_fields: frozenset[str] | None = None
-    """Names of the fields that an update has changed; None where nobody knows them."""
+    @property
+    def changed_fields(self) -> frozenset[str] | None:
+        """Names of the fields that an update has changed; None where nobody knows them."""
+        return None
 
     observe: ClassVar[frozenset[str]] = frozenset()
     """What is pushed wherever it happens, as ``Meta.observe`` says."""
@@ -70,8 +71,8 @@ class ChangeRules(ChannelRules):
     decides: ClassVar[bool] = False
     """Whether ``resolve_event()`` and ``should_push()`` may do anything but let a change pass."""
 
-    #: The values of the object's columns before an update, where they are known and asked for.
-    previous: Mapping[str, Any] | None = None
+    asked_at_once: ClassVar[bool] = False
+    """Whether it is asked when a change is made: only its view, or its own packet, can tell."""
 
     #: Whether it must read again, since relations are written after the object.
     _reads_again: ClassVar[bool] = False
@@ -85,8 +86,8 @@ class ChangeRules(ChannelRules):
         return self._reads_again or self.model in registry.touched
 
     @classmethod
-    def settle_rules(cls, meta: Any) -> None:
-        """Understand what a subclass declares, once.
+    def validate(cls, meta: Any) -> None:
+        """Check what a subclass declares, once.
 
         Raises:
             DeclarationError: ``observe``, ``only_when`` or ``touches`` names what there is not, or
@@ -134,6 +135,11 @@ class ChangeRules(ChannelRules):
         return model
 
     @classmethod
+    def first_step(cls, path: str) -> Any:
+        """Return the foreign key at which a path of ``touches`` begins."""
+        return cls.model._meta.get_field(path.split("__")[0])
+
+    @classmethod
     def depends_on(cls, fields: Collection[str] | None) -> bool:
         """Say whether an object may be in other channels when these fields change; None for any."""
         rules: Any = cls
@@ -168,3 +174,10 @@ class ChangeRules(ChannelRules):
             raise DeclarationError(
                 f"{cls.__qualname__}.{attribute} names {name!r}, which {model.__name__} has not."
             ) from error
+
+
+def field_names(model: type[models.Model], names: Collection[str]) -> frozenset[str]:
+    """Return names of fields, for those of columns such as ``customer_id`` too, and for ``pk``."""
+    columns = {field.attname: field.name for field in model._meta.concrete_fields}
+    columns["pk"] = model._meta.pk.name
+    return frozenset(columns.get(name, name) for name in names)

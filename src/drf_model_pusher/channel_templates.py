@@ -1,11 +1,14 @@
-"""Channel templates: a name for an object, and back from a name to what it is about. Pure."""
+"""Channel templates: a name for an object, and back from a name to what it is about.
+
+Pure: models are known by their `_meta`, which Django documents, and not imported.
+"""
 
 from __future__ import annotations
 
 import re
 import string
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from drf_model_pusher.channels import ChannelKind, check_name, is_cache_channel, is_valid_name
@@ -55,7 +58,10 @@ class ChannelTemplate:
             InvalidEventError: A value is missing, or cannot stand in a name, or would make it a
                 name of another kind.
         """
-        name = self._fill(lambda field: self._value(instance, field))
+        name = "".join(
+            text if field is None else text + self._value(instance, field)
+            for text, field in self._parts
+        )
         if not self._keeps_its_kind(name):
             raise InvalidEventError(
                 f"The channel {self.text!r} would be {name!r} for {type(instance).__name__} "
@@ -94,11 +100,6 @@ class ChannelTemplate:
                 pattern += f"({_VALUE})"
         return re.compile(rf"\A{pattern}\Z")
 
-    def _fill(self, value_of: Callable[[str], str]) -> str:
-        return "".join(
-            text if field is None else text + value_of(field) for text, field in self._parts
-        )
-
     def _value(self, instance: Any, field: str) -> str:
         value = value_of(instance, field)
         if value is None or value == "":
@@ -111,7 +112,9 @@ class ChannelTemplate:
                 f"The channel {self.text!r} cannot hold {field!r}, a key of several fields: write "
                 "those one by one, with dots between them."
             )
-        if not _VALUE_PATTERN.match(text := str(value)):
+        # An enum of strings is written as the string that its row holds, not by its name.
+        text = str.__str__(value) if isinstance(value, str) else str(value)
+        if not _VALUE_PATTERN.match(text):
             raise InvalidEventError(
                 f"The channel {self.text!r} cannot hold {text!r}, the value of {field!r}: use a "
                 "field of letters a-z and A-Z, digits and -_=@,; such as a number, UUID or slug."
@@ -124,12 +127,37 @@ class ChannelTemplate:
 
 
 def value_of(instance: Any, field: str) -> Any:
-    """Return what a field such as ``customer__slug`` has for an instance; None after a None."""
-    for attribute in field.split("__"):
+    """Return the value of a field such as ``customer__slug``, as the row has it.
+
+    An instance may still hold what somebody assigned: a key as text from a URL, in capitals or with
+    zeros before it. The model's field makes it what a query would return. None has no fields.
+    """
+    *path, attribute = field.split("__")
+    for step in path:
         if instance is None:
             return None
-        instance = getattr(instance, attribute)
-    return instance
+        instance = getattr(instance, step)
+    if instance is None:
+        return None
+    value = getattr(instance, attribute)
+    to_python = _converter(type(instance), attribute)  # type: ignore[arg-type] # hashable
+    if to_python is None or value is None:
+        return value
+    try:
+        return to_python(value)
+    except Exception:  # noqa: BLE001 - no value of this field, by whatever error the field has
+        return value
+
+
+@lru_cache(maxsize=1_000)
+def _converter(model: type, attribute: str) -> Callable[[Any], Any] | None:
+    """Return what makes a value one of the model's field; None where there is no such field."""
+    options = getattr(model, "_meta", None)
+    if options is None:
+        return None
+    fields = {field.attname: field for field in options.concrete_fields}
+    field = options.pk if attribute == "pk" else fields.get(attribute)
+    return None if field is None else field.to_python
 
 
 def _parse(text: str) -> list[tuple[str, str | None]]:

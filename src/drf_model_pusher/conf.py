@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 
 from drf_model_pusher.exceptions import SettingError
 
+_PATH = re.compile(r"[a-zA-Z0-9._~-]+(/[a-zA-Z0-9._~-]+)*")
 _IN_BRACKETS = re.compile(r"\[[0-9a-fA-F:.]+\]")
 
 
@@ -69,6 +70,14 @@ class AppSettings:
         if value is None or value == "":
             return None
         return _integer("PUSHER_PORT", value, 1, 65_535)
+
+    @cached_property
+    def PUSHER_PATH(self) -> str:
+        """What stands before ``/apps`` in the HTTP API of a server behind a path, as ``/ws``."""
+        path = _text("PUSHER_PATH").strip("/")
+        if path and not _PATH.fullmatch(path):
+            raise _wrong("PUSHER_PATH", path, 'the beginning of a path, such as "/ws"')
+        return f"/{path}" if path else ""
 
     @cached_property
     def PUSHER_SSL(self) -> bool:
@@ -137,9 +146,14 @@ class AppSettings:
     def DRF_MODEL_PUSHER_BASE_URL(self) -> str:
         """What URLs begin with in what is rendered without a request; empty for relative ones."""
         value = _text("DRF_MODEL_PUSHER_BASE_URL")
-        if value and not value.startswith(("http://", "https://")):
+        if value and not _is_address(value):
             raise _wrong("DRF_MODEL_PUSHER_BASE_URL", value, 'such as "https://api.example.com"')
         return value
+
+    @cached_property
+    def DRF_MODEL_PUSHER_RENDERER(self) -> str:
+        """What encodes events: the path of a DRF renderer; by default as DRF's JSON renderer."""
+        return _text("DRF_MODEL_PUSHER_RENDERER")
 
     @cached_property
     def DRF_MODEL_PUSHER_QUEUE_SIZE(self) -> int:
@@ -168,6 +182,13 @@ class AppSettings:
         """Bytes of UTF-8 that the service takes as the data of one event."""
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
         return _integer(name, getattr(django_settings, name, 10_240), 256, 10_485_760)
+
+    @cached_property
+    def DRF_MODEL_PUSHER_MAX_REQUEST_BYTES(self) -> int | None:
+        """Bytes that the server takes as the body of one request; None where it counts events."""
+        name = "DRF_MODEL_PUSHER_MAX_REQUEST_BYTES"
+        value = getattr(django_settings, name, None)
+        return None if value is None else _integer(name, value, 1_000, 104_857_600)
 
     # Webhooks, and what they tell about channels
 
@@ -226,12 +247,6 @@ class AppSettings:
         """How long events that have left are kept, to look at; 0 deletes them at once."""
         name = "DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS"
         return _integer(name, getattr(django_settings, name, 0), 0, 31_536_000)
-
-    @cached_property
-    def DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS(self) -> int:
-        """Seconds after which other workers take over from one that was killed."""
-        name = "DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS"
-        return _integer(name, getattr(django_settings, name, 30), 5, 3_600)
 
     @cached_property
     def DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS(self) -> bool:

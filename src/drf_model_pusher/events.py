@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from drf_model_pusher.channels import ChannelKind, check_name, is_valid_name
 from drf_model_pusher.exceptions import InvalidEventError
-
-if TYPE_CHECKING:
-    from drf_model_pusher.providers.base import BaseProvider
 
 # https://pusher.com/docs/channels/library_auth_reference/rest-api/#post-event-trigger-an-event
 MAX_EVENT_NAME_LENGTH = 200
 MAX_DATA_BYTES = 10_240
 MAX_CHANNELS_PER_EVENT = 100
 MAX_EVENTS_PER_BATCH = 10
+
+# They would forge lines of a log.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # [0-9] and not \d, which also matches the digits of other scripts.
 _SOCKET_ID = re.compile(r"\A[0-9]{1,32}\.[0-9]{1,32}\Z")
@@ -48,11 +49,11 @@ class PusherEvent:
     conflation_key: str | None = None
     """Waiting events with one key may become their net effect; None keeps each of them."""
 
-    provider: type[BaseProvider] | None = None
-    """Who carries it; None for the provider of the settings."""
+    provider: str | None = None
+    """The dotted path of the provider that carries it; None for the one of the settings."""
 
-    unsure: bool = False
-    """Whether nobody could tell if anybody listens; it is asked again before the event leaves."""
+    occupancy_unknown: bool = False
+    """Whether it is unknown if its channels have subscribers: it is asked again before sending."""
 
     def json(self) -> Any:
         """Return the data as Python values."""
@@ -77,6 +78,8 @@ def check_event(event: PusherEvent) -> None:
             f"The event name {event.name[:40]!r} has {len(event.name)} characters; "
             f"Pusher allows 1 to {MAX_EVENT_NAME_LENGTH}."
         )
+    if _CONTROL.search(event.name):
+        raise InvalidEventError(f"The event name {event.name[:40]!r} has a control character.")
     if event.name.startswith(("pusher:", "pusher_internal:")):
         raise InvalidEventError(f"The event name {event.name!r} is reserved for the service.")
     if event.socket_id is not None and not is_valid_socket_id(event.socket_id):
@@ -93,10 +96,44 @@ def wire_size(event: PusherEvent) -> int:
     return size
 
 
-def check_size(event: PusherEvent, max_bytes: int = MAX_DATA_BYTES) -> None:
-    """Raise InvalidEventError if the data has more bytes on the wire than the limit."""
+def request_size(event: PusherEvent, channels: Sequence[str] | None = None) -> int:
+    """Return the bytes of the body of a request with this event alone.
+
+    Args:
+        event: The event.
+        channels: Those of its channels that the request is for; by default the one that makes the
+            largest request, since channels can be served one by one.
+    """
+    encrypted = ChannelKind.ENCRYPTED.value
+    if channels is None:
+        channels = [max(event.channels, key=lambda name: (name.startswith(encrypted), len(name)))]
+    values = {"channels": channels, "name": event.name, "data": event.data}
+    if event.socket_id:
+        values["socket_id"] = event.socket_id
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode(errors="surrogatepass"))
+    if channels[0].startswith(encrypted):
+        quoted = json.dumps(event.data, ensure_ascii=False).encode(errors="surrogatepass")
+        size += wire_size(event) + 8 - (len(quoted) - 2)  # the eight quotes of the box are escaped
+    return size
+
+
+def check_size(
+    event: PusherEvent, max_bytes: int = MAX_DATA_BYTES, max_request_bytes: int | None = None
+) -> None:
+    """Raise InvalidEventError if the service would refuse the event for its size.
+
+    Args:
+        event: The event.
+        max_bytes: The limit for its data.
+        max_request_bytes: The limit for the body of a request; None where there is none.
+    """
     size = wire_size(event)
     if size > max_bytes:
         raise InvalidEventError(
             f"The data of {event.name!r} has {size:,} bytes; the limit is {max_bytes:,}."
+        )
+    if max_request_bytes and (size := request_size(event)) > max_request_bytes:
+        raise InvalidEventError(
+            f"A request with {event.name!r} has {size:,} bytes; the limit is {max_request_bytes:,}."
         )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-
-if TYPE_CHECKING:
-    from drf_model_pusher.events import PusherEvent
 
 
 class ModelPusherException(Exception):  # noqa: N818 - the name that users of 0.2.0 catch
@@ -40,6 +37,13 @@ class InvalidUserError(ModelPusherException, ValueError):
     """Pusher would refuse what describes a user: the id, or the size of what others may know."""
 
 
+# Besides 5xx.
+_RETRYABLE_STATUSES = (408, 429)
+
+# Refusals that may be about one of several events; the others are about all that we send.
+_STATUSES_OF_ONE_EVENT = (None, 400, 413, 422)
+
+
 class ProviderError(ModelPusherException):
     """A provider could not send.
 
@@ -49,8 +53,8 @@ class ProviderError(ModelPusherException):
         detail: What the remote side or a third party's exception said, at most 200 characters. It
             is not part of ``str(error)``: it may repeat the payload, or forge lines of a log.
         status: The HTTP status, where there was an answer.
-        retryable: Whether the same call may succeed later. Network errors, time-outs, 429 and 5xx
-            may, and 408; 400, 401, 403, 413 and 422 will not.
+        retryable: Whether the same call may succeed later. By default the status decides: 408,
+            429 and 5xx are worth a retry, others are not, and no status is not either.
         retry_after: Seconds that the service asked to wait, where it did.
         sent: How many of the events handed to ``send()`` had left before the failure.
         refused: How many events after those the failure is about, 1 or more; events behind them
@@ -65,20 +69,27 @@ class ProviderError(ModelPusherException):
         *,
         detail: str = "",
         status: int | None = None,
-        retryable: bool = False,
+        retryable: bool | None = None,
         retry_after: float | None = None,
         sent: int = 0,
         refused: int = 1,
-        partial: PusherEvent | None = None,
+        partial: Any = None,
     ) -> None:
         super().__init__(message)
         self.detail = detail[:200]
         self.status = status
+        if retryable is None:
+            retryable = status in _RETRYABLE_STATUSES or (status or 0) >= 500
         self.retryable = retryable
         self.retry_after = _number(retry_after)
         self.sent = sent
         self.refused = refused
         self.partial = partial
+
+    @property
+    def is_about_one_event(self) -> bool:
+        """Whether another event may be taken: this one is refused for what it says."""
+        return not self.retryable and self.status in _STATUSES_OF_ONE_EVENT
 
     @classmethod
     def of(cls, failure: BaseException, *, sent: int = 0, refused: int = 1) -> ProviderError:

@@ -12,24 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
+from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
-from drf_model_pusher.changes import bulk, handling
-from drf_model_pusher.changes.changed import changes_between, field_names, values_of
-from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.base import set_aside
-from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.pushing import wrong_settings_logged
+from drf_model_pusher.change_rules import field_names
+from drf_model_pusher.changes.block import current_block
+from drf_model_pusher.changes.current_view import current_view
+from drf_model_pusher.changes.failures import reported
+from drf_model_pusher.changes.recording import change_of_many, is_silent, record_keys
+from drf_model_pusher.changes.snapshots import Snapshot
+from drf_model_pusher.instances import InstanceNotes
 from drf_model_pusher.registry import registry
-from drf_model_pusher.suppressing import is_suppressed
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
 
-# Attributes of `instance._state` between the signals before a change and those after it.
-_OLD, _DELETIONS, _CLEARED, _LOADED = (
-    f"_drf_model_pusher_{name}" for name in ("old", "gone", "cleared", "loaded")
-)
+# Rows as they were, between the signals before a save and those after it.
+_old: InstanceNotes[list[Model | None]] = InstanceNotes()
+
+# Keys of the objects that are about to lose their relation.
+_cleared: InstanceNotes[set[Any]] = InstanceNotes()
+
+# Objects of a fixture, whose relations follow: Django says only from 6.1 on that they are loaded.
+_loaded: InstanceNotes[bool] = InstanceNotes()
 
 
 def follow_registry() -> None:
@@ -38,8 +42,6 @@ def follow_registry() -> None:
 
 
 def _connect(backend: type[PusherBackend]) -> None:
-    if backend.touches or backend.observe:
-        handling.need()
     if backend.observe:
         for signal, sender, receiver, name in _receivers(backend.model):
             signal.connect(receiver, sender=sender, weak=False, dispatch_uid=_uid(name))
@@ -49,7 +51,7 @@ def _disconnect(backend: type[PusherBackend]) -> None:
     if backend.observe:
         for signal, sender, _, name in _receivers(backend.model):
             signal.disconnect(sender=sender, dispatch_uid=_uid(name))
-        # Those of a parent, and others of the model, hear of some of them as well.
+        # Those of a parent, and others of the model, observe some of them as well.
         for other in registry:
             _connect(other)
 
@@ -59,7 +61,6 @@ def _receivers(model: type[Model]) -> Iterator[tuple[Any, type[Model], Callable[
         yield pre_save, sender, _before_save, "save"
         yield post_save, sender, _after_save, "save"
         yield pre_delete, sender, _before_delete, "delete"
-        yield post_delete, sender, _after_delete, "delete"
     for field in model._meta.many_to_many:
         through: Any = field.remote_field.through
         yield m2m_changed, through, partial(_on_relation, model, field), model._meta.label
@@ -74,13 +75,17 @@ def _uid(name: str) -> str:
     return f"drf_model_pusher.observers.{name}"
 
 
-def _observing(model: type[Model], kind: str) -> list[type[PusherBackend]]:
-    """Return the backends of exactly this model, or of what it is a proxy of."""
-    return [each for each in registry.backends_for(model) if kind in each.observe]
+def _observing(model: type[Model], kind: str) -> Iterator[type[PusherBackend]]:
+    """Go through the backends of exactly this model, or of what it is a proxy of."""
+    for backend in registry.backends_for(model):
+        if kind in backend.observe and not is_silent(backend):
+            yield backend
 
 
-def _observing_save(model: type[Model], kind: str) -> Iterator[tuple[type[PusherBackend], Any]]:
-    """Go through the backends that hear of a save, each with the parent that it is about."""
+def _observing_save(
+    model: type[Model], kind: str
+) -> Iterator[tuple[type[PusherBackend], type[Model] | None]]:
+    """Go through the backends that observe a save, each with the parent that it is about."""
     yield from ((each, None) for each in _observing(model, kind))
     # With a child its parents are saved, of which no signal tells; their deletion has one.
     concrete: Any = model._meta.concrete_model
@@ -89,11 +94,10 @@ def _observing_save(model: type[Model], kind: str) -> Iterator[tuple[type[Pusher
             yield from ((each, parent) for each in _observing(parent, kind))
 
 
-def _is_silent(backend: type[PusherBackend]) -> bool:
-    try:
-        return app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(backend)
-    except SettingError:
-        return False  # the push logs it
+def _is_own(backend: type[PusherBackend], instance: Model, using: str) -> bool:
+    """Say whether the view or the bulk operation at work pushes an object itself."""
+    block = current_block(using)
+    return block is not None and (backend, instance.pk) in block.own
 
 
 def _before_save(
@@ -104,20 +108,19 @@ def _before_save(
     update_fields: Collection[str] | None,
     **kwargs: Any,
 ) -> None:
-    """Read the object as it was, for backends to which what changes makes a difference."""
+    """Read the row as it was, for backends to which what changes makes a difference."""
     if raw:
         return
     # A receiver may save the object again: the one that is done first was begun last.
-    olds = vars(instance._state).setdefault(_OLD, [])
+    olds = _old.setdefault(instance, [])
     olds.append(None)
-    if _is_inserted(instance) or handling.owns(instance):
-        return
-    if any(
-        _needs_old(backend, update_fields)
-        for backend, _ in _observing_save(sender, "update")
-        if not _is_silent(backend)
-    ):
-        olds[-1] = sender._base_manager.using(using).filter(pk=instance.pk).first()
+    with reported(None, "update"):
+        if not _is_inserted(instance) and any(
+            not _is_own(backend, instance, using)
+            and (backend.asks_what_changed or backend.depends_on(update_fields))
+            for backend, _ in _observing_save(sender, "update")
+        ):
+            olds[-1] = sender._base_manager.using(using).filter(pk=instance.pk).first()
 
 
 def _is_inserted(instance: Model) -> bool:
@@ -131,10 +134,6 @@ def _is_inserted(instance: Model) -> bool:
     )
 
 
-def _needs_old(backend: type[PusherBackend], update_fields: Collection[str] | None) -> bool:
-    return backend.asks_what_changed or backend.depends_on(update_fields)
-
-
 def _after_save(
     sender: type[Model],
     instance: Model,
@@ -145,41 +144,38 @@ def _after_save(
     **kwargs: Any,
 ) -> None:
     if raw:
-        # Its relations follow, of which Django says only from 6.1 on that they are loaded.
-        setattr(instance._state, _LOADED, True)
+        _loaded.set(instance, True)
         return
-    olds = vars(instance._state).get(_OLD)
+    olds = _old.get(instance)
     old = olds.pop() if olds else None
     event = "create" if created else "update"
-    for backend, parent in _observing_save(sender, event):
-        if _is_silent(backend):
-            continue
-        told, was = (instance, old) if parent is None else (_as(parent, instance), _as(parent, old))
-        push = partial(_push_saved, backend, event, told, was, using, update_fields)
-        left = parent is None and handling.left_to_view(backend, event, instance, push, using)
-        if not left:
-            push()
+    with reported(None, event):
+        for backend, parent in _observing_save(sender, event):
+            if _is_own(backend, instance, using):
+                continue
+            now, was = instance, old
+            if parent is not None:
+                now, was = _as(parent, instance), _as(parent, old)
+            with reported(backend, event):
+                _push_saved(backend, event, now, was, using, update_fields)
 
 
 def _push_saved(
-    backend_class: type[PusherBackend],
+    kind: type[PusherBackend],
     event: str,
     instance: Model,
     old: Model | None,
     using: str,
     update_fields: Collection[str] | None,
 ) -> None:
-    with wrong_settings_logged:
-        backend = handling.backend_for(backend_class, type(instance))
-        backend.using = using
-        if old is not None:
-            backend.previous = values_of(old)
-            backend.before = backend.channels_before(old)
-            backend.changed_fields = changes_between(backend.previous, instance, update_fields)
-        elif event == "update" and update_fields is not None:
-            backend.changed_fields = field_names(type(instance), update_fields)
-        if handling.tell(backend, event, instance):
-            backend.push_change(event, instance)
+    backend = kind.for_view(current_view())
+    known: dict[str, Any] = {}
+    if old is not None:
+        known = Snapshot.of(backend, old).compare(kind, instance, among=update_fields)
+    elif event == "update" and update_fields is not None:
+        known = {"changed_fields": field_names(type(instance), update_fields)}
+    backend.prepare(using=using, observed=True, **known)
+    backend.push_change(event, instance)
 
 
 def _as(parent: type[Model], instance: Model | None) -> Any:
@@ -195,28 +191,16 @@ def _as(parent: type[Model], instance: Model | None) -> Any:
 
 
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    """Render the object while it and what belongs to it are there."""
-    handling.release(instance)
-    gone = []
-    for backend_class in _observing(sender, "delete"):
-        if _is_silent(backend_class) or handling.owns(instance):
-            continue
-        if bulk.is_told_of(backend_class, instance):
-            continue
-        with wrong_settings_logged:
-            backend = handling.backend_for(backend_class, sender)
-            backend.using = using
-            if handling.tell(backend, "delete", instance):
-                with set_aside() as held:
-                    backend.push_change("delete", instance, pre_destroy=True)
-                gone += held
-    setattr(instance._state, _DELETIONS, gone)
+    """Render the object while it and what belongs to it are there.
 
-
-def _after_delete(sender: type[Model], instance: Model, **kwargs: Any) -> None:
-    with wrong_settings_logged:
-        for push in vars(instance._state).pop(_DELETIONS, ()):
-            push()
+    Django sends this within the transaction of the deletion: if that fails, nothing is pushed.
+    """
+    with reported(None, "delete"):
+        for kind in _observing(sender, "delete"):
+            if not _is_own(kind, instance, using):
+                backend = kind.for_view(current_view())
+                backend.prepare(using=using, observed=True)
+                backend.push_change("delete", instance, pre_destroy=True)
 
 
 def _on_relation(
@@ -231,39 +215,26 @@ def _on_relation(
     **kwargs: Any,
 ) -> None:
     """Push the update of objects whose many-to-many field has changed."""
-    if getattr(instance._state, _LOADED, False) if raw is None else raw:
+    if _loaded.get(instance) if raw is None else raw:
         return
-    if action in ("pre_clear", "pre_remove"):
-        # What is asked to be removed need not be there.
-        lost = _related(field, instance, reverse, using, among=pk_set)
-        setattr(instance._state, _CLEARED, lost)
-        return
-    if action in ("post_clear", "post_remove"):
-        pk_set = vars(instance._state).pop(_CLEARED, set())
-    if not action.startswith("post_") or not pk_set:
-        return
-    keys = set(pk_set) if reverse or field.remote_field.symmetrical else set()
-    for backend_class in _observing(observed, "m2m"):
-        if _is_silent(backend_class):
-            continue
-        push = partial(_push_related, backend_class, field.name, using)
-        if keys:
-            push(keys)
+    with reported(None, "update"):
+        if action in ("pre_clear", "pre_remove"):
+            # What is asked to be removed need not be there.
+            _cleared.set(instance, _related(field, instance, reverse, using, among=pk_set))
+            return
+        if action in ("post_clear", "post_remove"):
+            pk_set = _cleared.pop(instance)
+        if not action.startswith("post_") or not pk_set:
+            return
+        keys = set(pk_set) if reverse or field.remote_field.symmetrical else set()
         if not reverse:
-            push_own = partial(push, {instance.pk})
-            if not handling.left_to_view(backend_class, "update", instance, push_own, using):
-                push_own()
-
-
-def _push_related(
-    backend_class: type[PusherBackend], field_name: str, using: str, keys: set[Any]
-) -> None:
-    with wrong_settings_logged:
-        backend = handling.backend_for(backend_class, backend_class.model)
-        changed = frozenset({field_name})
-        bulk.push_keys(
-            backend, "update", sorted(keys, key=str), using=using, changed_fields=changed
-        )
+            keys.add(instance.pk)
+        for kind in _observing(observed, "m2m"):
+            backend = kind.for_view(current_view())
+            changed = frozenset({field.name})
+            backend.prepare(observed=True, changed_fields=changed)
+            ordered = sorted(keys, key=str)
+            record_keys(change_of_many(backend, "update", ordered, using))
 
 
 def _related(

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from django.apps import apps
-from django.db import transaction
-from rest_framework.utils.encoders import JSONEncoder
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.sending import report_dropped
-from drf_model_pusher.events import PusherEvent, check_event, is_valid_socket_id, wire_size
-from drf_model_pusher.exceptions import SettingError
+from drf_model_pusher.events import PusherEvent, check_event, check_size, is_valid_socket_id
+from drf_model_pusher.exceptions import InvalidEventError, SettingError
+from drf_model_pusher.rendering.encoding import encode
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from rest_framework.renderers import BaseRenderer
     from rest_framework.request import Request
 
 logger = logging.getLogger("drf_model_pusher")
-
-_encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def log_wrong_setting(error: SettingError) -> None:
@@ -35,28 +26,14 @@ def log_wrong_setting(error: SettingError) -> None:
     logger.error("nothing pushed reason=setting hint=%s", error.hint)
 
 
-def log_missing_app() -> None:
-    """Log that no backend was found because the app is not installed, so that no check ran."""
-    if not apps.is_installed("drf_model_pusher"):
-        hint = 'INSTALLED_APPS += ["drf_model_pusher"]'
-        log_wrong_setting(SettingError("The app is not installed.", hint=hint))
-
-
-class _WrongSettingsLogged(AbstractContextManager[None]):
-    """Logs a setting that does not fit, instead of failing a request whose change is made."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if not isinstance(error, SettingError):
-            return False
-        log_wrong_setting(error)
-        return True
-
-
-wrong_settings_logged = _WrongSettingsLogged()
-
-
 def make_event(
-    channels: Sequence[str], name: str, data: Any, *, socket_id: str | None = None, **more: Any
+    channels: Sequence[str],
+    name: str,
+    data: Any,
+    *,
+    socket_id: str | None = None,
+    renderer_class: type[BaseRenderer] | None = None,
+    **more: Any,
 ) -> PusherEvent:
     """Return an event that keeps Pusher's rules, whatever its size.
 
@@ -65,6 +42,7 @@ def make_event(
         name: Such as ``order.update``.
         data: Anything that a DRF response could carry.
         socket_id: The connection to leave out.
+        renderer_class: What renders the data; by default as the settings say.
         **more: The other fields of the event.
 
     Raises:
@@ -72,44 +50,38 @@ def make_event(
         TypeError, ValueError: The data cannot be encoded as JSON.
     """
     event = PusherEvent(
-        channels=tuple(channels), name=name, data=encode_data(data), socket_id=socket_id, **more
+        channels=tuple(channels),
+        name=name,
+        data=encode(data, renderer_class),
+        socket_id=socket_id,
+        **more,
     )
     check_event(event)
     return event
 
 
 def fits(event: PusherEvent) -> bool:
-    """Say whether the service takes data of this size."""
+    """Return whether the service takes an event of this size."""
     limit = app_settings.DRF_MODEL_PUSHER_MAX_EVENT_BYTES
+    request_limit = app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES
     # Most are far below it, even at 4 bytes a character, encrypted and in base64.
-    return 6 * len(event.data) + 200 <= limit or wire_size(event) <= limit
+    most = 6 * len(event.data)
+    if most + 200 <= limit and (request_limit is None or most + 1_200 <= request_limit):
+        return True
+    try:
+        check_size(event, limit, request_limit)
+    except InvalidEventError:
+        return False
+    return True
 
 
-def push_events(events: Sequence[PusherEvent], *, using: str | None = None) -> None:
-    """Push events once the current transaction is committed; those that are too large are dropped.
-
-    Args:
-        events: What to push, in order.
-        using: The alias of the database whose transaction decides.
-    """
+def push_events(events: Sequence[PusherEvent]) -> None:
+    """Hand events to the delivery, after the commit; those that are too large are dropped."""
     fitting = events if all(map(fits, events)) else [event for event in events if fits(event)]
     if fitting:
-        get_delivery().deliver(fitting, using=using)
+        get_delivery().send(fitting)
     if len(fitting) < len(events):
-        dropped = [event for event in events if event not in fitting]
-        dropping = partial(report_dropped, dropped, "the data is too large")
-        transaction.on_commit(dropping, using=using)
-
-
-def encode_data(data: Any) -> str:
-    """Return data as the JSON text that travels; knows dates, decimals, UUIDs and lazy strings."""
-    text = _encoder.encode(data)
-    # Half a character cannot be written in UTF-8; JSON has an escape for it.
-    return text if text.isascii() else _SURROGATE.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+        report_dropped([each for each in events if not fits(each)], "the data is too large")
 
 
 def writer_socket_id(request: HttpRequest | Request | None) -> str | None:

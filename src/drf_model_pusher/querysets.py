@@ -6,24 +6,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 
-from drf_model_pusher.changes import bulk, handling
-from drf_model_pusher.changes.changed import field_names
-from drf_model_pusher.changes.moves import Before
-from drf_model_pusher.changes.netting import Change
-from drf_model_pusher.changes.reading import batches, read
-from drf_model_pusher.changes.touching import parents_of
-from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.base import held_back
-from drf_model_pusher.pushing import wrong_settings_logged
+from drf_model_pusher.change import Change, PreviousChannels
+from drf_model_pusher.change_rules import field_names
+from drf_model_pusher.changes.block import Block
+from drf_model_pusher.changes.current_view import current_view
+from drf_model_pusher.changes.failures import reported
+from drf_model_pusher.changes.recording import (
+    change_of_many,
+    is_silent,
+    previous_of_many,
+    record_keys,
+)
+from drf_model_pusher.changes.snapshots import previous_channels
 from drf_model_pusher.registry import registry
-from drf_model_pusher.suppressing import is_suppressed
 
 if TYPE_CHECKING:
     from drf_model_pusher.backends import PusherBackend
@@ -37,9 +39,6 @@ _under_way: ContextVar[bool] = ContextVar("under_way", default=False)
 
 # Those of `bulk_create()` that may be given by position.
 _ARGUMENTS = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields")
-
-# Such a queryset may be used while a view handles a request.
-handling.need()
 
 
 class PushingQuerySet(models.QuerySet[_Model]):
@@ -59,13 +58,12 @@ class PushingQuerySet(models.QuerySet[_Model]):
         objs = list(objs)
         given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
         updates = given.get("update_conflicts")
-        with _pushing(self) as backends:
+        with _pushing(self) as operation:
             keys = [each.pk for each in objs if each.pk is not None] if updates else []
-            before, touched = self._before(backends, keys, given.get("update_fields") or ())
+            operation.begin(keys, given.get("update_fields") or ())
             created = super().bulk_create(objs, *args, **kwargs)
             if not given.get("ignore_conflicts"):
-                event, known = "update" if updates else "create", self._known(created, backends)
-                self._push(backends, event, known, before, touched=touched)
+                operation.end("update" if updates else "create", self._known(created, operation))
         return created
 
     def bulk_update(
@@ -73,20 +71,20 @@ class PushingQuerySet(models.QuerySet[_Model]):
     ) -> int:
         """Update, and push ``update``."""
         objs, fields = list(objs), list(fields)
-        with _pushing(self) as backends:
+        with _pushing(self) as operation:
             keys = [each.pk for each in objs]
-            before, touched = self._before(backends, keys, fields)
+            operation.begin(keys, fields)
             count = super().bulk_update(objs, fields, batch_size)
-            self._push(backends, "update", keys, before, fields, touched)
+            operation.end("update", keys, fields)
         return count
 
     def update(self, **kwargs: Any) -> int:
         """Update, and push ``update`` of the objects that were selected just before."""
-        with _pushing(self) as backends:
-            keys = self._keys() if backends else []
-            before, touched = self._before(backends, keys, kwargs)
+        with _pushing(self) as operation:
+            keys = self._keys() if operation.backends else []
+            operation.begin(keys, kwargs)
             count = super().update(**kwargs)
-            self._push(backends, "update", keys, before, kwargs, touched)
+            operation.end("update", keys, kwargs)
         return count
 
     update.alters_data = True  # type: ignore[attr-defined] # as Django marks it
@@ -97,17 +95,15 @@ class PushingQuerySet(models.QuerySet[_Model]):
         Through backends that observe, observers do it, up to their ``bulk_limit``.
         """
         # It is made of no other operation; receivers of its signals may have some of their own.
-        with _pushing(self, made_of_others=False) as backends:
-            gone = {}
-            for backend in backends:
+        with _pushing(self, made_of_others=False) as operation:
+            for backend in operation.backends:
                 observes = "delete" in backend.observe
                 if observes and not self._exceeds(backend.bulk_limit):
                     continue
                 if observes:
-                    gone[type(backend)] = frozenset(self._keys())
+                    operation.own(type(backend), self._keys())
                 backend.push_many("delete", self.all())
-            with bulk.told_of(gone):
-                return super().delete()
+            return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
@@ -121,48 +117,9 @@ class PushingQuerySet(models.QuerySet[_Model]):
     def _exceeds(self, limit: int | None) -> bool:
         return limit is not None and self.order_by()[limit:].exists()
 
-    def _before(
-        self, backends: Collection[PusherBackend], keys: list[Any], fields: Iterable[str]
-    ) -> tuple[dict[PusherBackend, dict[Any, Before]], dict[PusherBackend, list[Change]]]:
-        """Return where objects are heard of before, and updates of parents that they may leave."""
-        fields = list(fields)
-        before: dict[PusherBackend, dict[Any, Before]] = {}
-        touched: dict[PusherBackend, list[Change]] = {}
-        for backend in backends:
-            if not (backend.depends_on(fields) or backend.touches):
-                continue
-            found, parents = before.setdefault(backend, {}), touched.setdefault(backend, [])
-            for batch in batches(keys):
-                for key, instance in read(backend, batch, self.db).items():
-                    if (was := backend.channels_before(instance)) is not None:
-                        found[key] = was
-                    parents += parents_of(backend, instance, ignore=True, using=self.db)
-        return before, touched
-
-    def _push(
-        self,
-        backends: Iterable[PusherBackend],
-        event: str,
-        keys: list[Any],
-        before: dict[PusherBackend, dict[Any, Before]] | None = None,
-        fields: Iterable[str] | None = None,
-        touched: dict[PusherBackend, list[Change]] | None = None,
-    ) -> None:
-        changed = None if fields is None else field_names(self.model, list(fields))
-        for backend in backends:
-            bulk.push_keys(
-                backend,
-                event,
-                keys,
-                using=self.db,
-                before=(before or {}).get(backend),
-                changed_fields=changed,
-                touched=(touched or {}).get(backend, ()),
-            )
-
-    def _known(self, created: list[_Model], backends: Collection[PusherBackend]) -> list[Any]:
+    def _known(self, created: list[_Model], operation: _Operation) -> list[Any]:
         keys = [each.pk for each in created if each.pk is not None]
-        if backends and len(keys) < len(created):
+        if operation.backends and len(keys) < len(created):
             logger.warning(
                 "creations not pushed reason=keys model=%s count=%d",
                 self.model._meta.label,
@@ -171,33 +128,71 @@ class PushingQuerySet(models.QuerySet[_Model]):
         return keys
 
 
+class _Operation:
+    """A bulk operation at work, and the backends that push it."""
+
+    def __init__(self, backends: Sequence[PusherBackend] = (), inner: Block | None = None) -> None:
+        self.backends = backends
+        self._block = inner
+        self._using = inner.using if inner else ""
+        self._before: dict[Any, dict[Any, PreviousChannels]] = {}
+        self._touched: dict[Any, list[Change]] = {}
+
+    def begin(self, keys: Sequence[Any], fields: Iterable[str]) -> None:
+        """Learn where the objects are shown, and which parents they may leave."""
+        fields = list(fields)
+        for backend in self.backends:
+            if not (backend.depends_on(fields) or backend.touches):
+                continue
+            with reported(type(backend), "update"):
+                before = self._before.setdefault(backend, {})
+                touched = self._touched.setdefault(backend, [])
+                change = change_of_many(backend, "update", keys, self._using)
+                for key, instance, parents in previous_of_many(backend, change):
+                    if (was := previous_channels(backend, instance)) is not None:
+                        before[key] = was
+                    touched += parents
+
+    def end(self, verb: str, keys: Sequence[Any], fields: Iterable[str] | None = None) -> None:
+        """Record what has changed."""
+        for backend in self.backends:
+            with reported(type(backend), verb):
+                names = None if fields is None else field_names(backend.model, list(fields))
+                before = self._before.get(backend, {})
+                change = change_of_many(
+                    backend, verb, keys, self._using, before=before, changed_fields=names
+                )
+                record_keys(change, self._touched.get(backend, ()))
+
+    def own(self, backend: type[PusherBackend], keys: Iterable[Any]) -> None:
+        """Let observers leave objects to the operation."""
+        if self._block is not None:
+            self._block.own |= {(backend, key) for key in keys}
+
+
 @contextmanager
 def _pushing(
     queryset: PushingQuerySet[Any], *, made_of_others: bool = True
-) -> Iterator[list[PusherBackend]]:
-    """Give the backends that push an operation, which leaves when it is done."""
+) -> Iterator[_Operation]:
+    """Give an operation, whose changes leave when it is done."""
     queryset._for_write = True  # type: ignore[attr-defined]
     if _under_way.get() or not (backends := _backends(queryset)):
-        yield []
+        yield _Operation()
         return
     token = _under_way.set(made_of_others)
     try:
-        # What is written and what is told of it belong together, whatever the delivery.
-        with transaction.atomic(queryset.db, savepoint=False), held_back():
-            yield backends
+        # What is written and what is recorded of it belong together, whatever the delivery.
+        with transaction.atomic(queryset.db, savepoint=False), Block(queryset.db) as inner:
+            yield _Operation(backends, inner)
     finally:
         _under_way.reset(token)
 
 
 def _backends(queryset: PushingQuerySet[Any]) -> list[PusherBackend]:
-    backends = []
-    with wrong_settings_logged:
-        if app_settings.DRF_MODEL_PUSHER_DISABLED:
-            return []
-        for backend_class in registry.backends_for(queryset.model):
-            if is_suppressed(backend_class):
-                continue
-            backend = handling.backend_for(backend_class, queryset.model)
-            backend.using = queryset.db
-            backends.append(backend)
-    return backends
+    with reported(None):
+        kinds = [each for each in registry.backends_for(queryset.model) if not is_silent(each)]
+        backends = [kind.for_view(current_view()) for kind in kinds]
+        for backend in backends:
+            backend.prepare(using=queryset.db)
+        return backends
+    return []

@@ -29,6 +29,11 @@ event_failed = Signal()
 What a receiver of a drop pushes may make other events drop: those are counted in the log alone.
 """
 
+change_failed = Signal()
+"""A change could not be made into events, because of an error in a backend or a serializer.
+
+``sender`` is the backend's class; a receiver gets the ``verb`` and the ``error``. The row is saved.
+"""
 
 events_tried = Signal(use_caching=True)
 """A provider was handed events, and has taken all of them, some or none; more tries may follow.

@@ -8,42 +8,18 @@ from typing import Any
 
 from django.db import transaction
 
-from drf_model_pusher.channels import is_valid_name
+from drf_model_pusher.changes.recording import record_event
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.exceptions import InvalidUserError, ProviderError
+from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.providers import get_provider
-from drf_model_pusher.pushing import make_event, push_events
+from drf_model_pusher.user_ids import user_id
 
 logger = logging.getLogger("drf_model_pusher")
-
-#: https://pusher.com/docs/channels/library_auth_reference/auth-signatures/
-MAX_USER_ID_LENGTH = 128
 
 #: How often the service is told that connections are to end; nobody else will.
 _ATTEMPTS = 3
 
 USER_CHANNEL_PREFIX = "#server-to-user-"
-
-
-def user_id(user: Any) -> str:
-    """Return the id that Pusher knows a user by: the primary key, as text.
-
-    Raises:
-        InvalidUserError: The primary key cannot stand in the name of the user's own channel.
-    """
-    text = str(user.pk)
-    if user.pk is None or not is_valid_name(text) or len(text) > MAX_USER_ID_LENGTH:
-        raise InvalidUserError(
-            f"The primary key {text[:40]!r} of a {type(user).__name__} is no user id for Pusher: "
-            f"that has 1 to {MAX_USER_ID_LENGTH} of the letters a-z and A-Z, digits and -_=@,.;"
-        )
-    return text
-
-
-def display_name(user: Any) -> str:
-    """Return the full name of a user, or the user name where there is none."""
-    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
-    return full_name or user.get_username()
 
 
 def send_to_user(user: Any, event_name: str, data: Any, *, using: str | None = None) -> None:
@@ -57,7 +33,7 @@ def send_to_user(user: Any, event_name: str, data: Any, *, using: str | None = N
     """
     channel = USER_CHANNEL_PREFIX + user_id(user)
     if not app_settings.DRF_MODEL_PUSHER_DISABLED:
-        push_events([make_event([channel], event_name, data)], using=using)
+        record_event([channel], event_name, data, using=using)
 
 
 def terminate_user(user: Any) -> None:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from django.db import models, router, transaction
+from django.db import models
 
 from drf_model_pusher.async_code import refuse_in_async_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
-from drf_model_pusher.authorization.trusted import passes_on
 from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
-from drf_model_pusher.changes import handling
-from drf_model_pusher.changes.remembering import Memory
+from drf_model_pusher.changes import current_view
+from drf_model_pusher.changes.failures import log_no_backend, reported
+from drf_model_pusher.changes.recording import record_event
 from drf_model_pusher.channels import as_names
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.base import get_delivery, held_back
-from drf_model_pusher.exceptions import DeclarationError, SettingError
-from drf_model_pusher.occupancy.audience import audience
-from drf_model_pusher.pushing import (
-    log_missing_app,
-    log_wrong_setting,
-    make_event,
-    push_events,
-    writer_socket_id,
-    wrong_settings_logged,
-)
-from drf_model_pusher.registry import registry
-from drf_model_pusher.rendering.sharing import is_response_settled
+from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.performing import MANY, Performing, is_disabled, put_around
+from drf_model_pusher.pushing import writer_socket_id
+from drf_model_pusher.registry import registry, same_model
 from drf_model_pusher.suppressing import is_suppressed
 from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
 
@@ -79,11 +70,18 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
     # You should not need to override
 
     def get_pusher_backends(self, model: type[models.Model] | None = None) -> list[PusherBackend]:
-        """Return a backend for each one declared for the model, by default this view's."""
-        model = model or self.get_pusher_model()
+        """Return a backend for each one declared for the model, by default this view's.
+
+        A view of a base model pushes its children through the base's backends as well.
+        """
+        shown = self.get_pusher_model()
+        model = model or shown
         if model is None:
             return []
-        return [backend(view=self) for backend in registry.backends_for(model)]
+        found = list(registry.backends_for(model))
+        if shown and issubclass(model, shown) and not same_model(model, shown):
+            found += [each for each in registry.backends_for(shown) if each not in found]
+        return [backend(view=self) for backend in found]
 
     def get_pusher_model(self) -> type[models.Model] | None:
         """Return the model of the view, asking first what needs no query; None if it has none."""
@@ -103,7 +101,7 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
         self, event: str = PUSH_UPDATE, instance: Any = None, pre_destroy: bool = False
     ) -> None:
         """Push a change of one instance, or the same change of each in a list or queryset."""
-        if not isinstance(instance, _MANY):
+        if not isinstance(instance, MANY):
             self.push_change(event, instance, pre_destroy=pre_destroy)
             return
         for each in instance:
@@ -120,21 +118,13 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             pre_destroy: Whether the object is about to be deleted.
             ignore: Whether to leave out the connection whose id the request carries.
         """
-        try:
-            if app_settings.DRF_MODEL_PUSHER_DISABLED:
-                return
-        except SettingError as error:
-            log_wrong_setting(error)
+        if is_disabled():
             return
         model = type(instance) if isinstance(instance, models.Model) else None
-        backends = self.get_pusher_backends(model)
-        if not backends:
-            log_missing_app()
-        for backend in backends:
-            if event == self.PUSH_UPDATE and self._memory is not None:
-                self._memory.tell(backend, instance)
-            if not backend.observe or handling.tell(backend, event, instance, view=self):
-                backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
+        for backend in self._backends_or_log(model):
+            if self.performing is not None:
+                self.performing.prepare(backend, instance)
+            backend.push_change(event, instance, pre_destroy=pre_destroy, ignore=ignore)
 
     def push_many(self, event: str, instances: Iterable[Any], *, ignore: bool = True) -> None:
         """Push the same change of many objects of one model, read and rendered in batches.
@@ -145,19 +135,15 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             ignore: Whether to leave out the connection whose id the request carries.
         """
         refuse_in_async_code()
-        with wrong_settings_logged:
-            if app_settings.DRF_MODEL_PUSHER_DISABLED:
-                return
-            if isinstance(instances, models.QuerySet):
-                model: type[models.Model] | None = instances.model
-            else:
-                instances = list(instances)
-                model = next((type(e) for e in instances if isinstance(e, models.Model)), None)
-            backends = self.get_pusher_backends(model)
-            if not backends:
-                log_missing_app()
-            for backend in backends:
-                backend.push_many(event, instances, ignore=ignore)
+        if is_disabled():
+            return
+        if isinstance(instances, models.QuerySet):
+            model: type[models.Model] | None = instances.model
+        else:
+            instances = list(instances)
+            model = next((type(e) for e in instances if isinstance(e, models.Model)), None)
+        for backend in self._backends_or_log(model):
+            backend.push_many(event, instances, ignore=ignore)
 
     def push(
         self,
@@ -178,137 +164,41 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             using: The alias of the database whose transaction decides.
         """
         refuse_in_async_code()
-        with wrong_settings_logged:
+        with reported(None, event_name):
             if app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed():
                 return
-            heard, unsure = audience(as_names(channels, self.push))
-            if heard:
-                socket_id = writer_socket_id(self.request) if ignore else None
-                event = make_event(heard, event_name, data, socket_id=socket_id, unsure=unsure)
-                push_events([event], using=using)
+            socket_id = writer_socket_id(self.request) if ignore else None
+            names = as_names(channels, self.push)
+            record_event(names, event_name, data, socket_id=socket_id, using=using)
 
-    @passes_on
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Handle the request; what observers see meanwhile leaves out the connection it names."""
-        if not handling.needed:
-            return super().dispatch(request, *args, **kwargs)
-        return handling.handle(self, super().dispatch, request, *args, **kwargs)
+        """Handle the request; what changes meanwhile leaves out the connection it names."""
+        return current_view.handle(self, super().dispatch, request, *args, **kwargs)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         """Create, then push."""
-        self._create(serializer, super().perform_create)
+        super().perform_create(serializer)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         """Update, then push; to channels that lose or gain the object, that it left or came."""
-        self._update(serializer, super().perform_update)
+        super().perform_update(serializer)
 
     def perform_destroy(self, instance: Any) -> None:
         """Render, delete, then push what was rendered."""
-        self._destroy(instance, super().perform_destroy)
+        super().perform_destroy(instance)
 
-    def _create(self, serializer: BaseSerializer[Any], create: Callable[[Any], None]) -> None:
-        with self._change(serializer, known=False):
-            create(serializer)
-            if self.push_creations:
-                self._push_saved(self.PUSH_CREATE, serializer)
+    #: The ``perform_…()`` that is at work.
+    performing: Performing | None = None
 
-    def _update(self, serializer: BaseSerializer[Any], update: Callable[[Any], None]) -> None:
-        self._remember(serializer.instance)
-        with self._change(serializer, known=True):
-            update(serializer)
-            if self.push_updates:
-                _forget_prefetched(serializer.instance)
-                self._push_saved(self.PUSH_UPDATE, serializer)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        put_around(cls)
 
-    def _destroy(self, instance: Any, destroy: Callable[[Any], None]) -> None:
-        holding = self._held_back(instance) if self.push_deletions else _NOTHING
-        with self._transaction(instance), holding:
-            if self.push_deletions:
-                self.push_changes(self.PUSH_DELETE, instance, pre_destroy=True)
-            with handling.own_changes(self, _each(instance), list) if handling.needed else _NOTHING:
-                destroy(instance)
-
-    def _change(
-        self, serializer: BaseSerializer[Any], *, known: bool
-    ) -> AbstractContextManager[Any]:
-        """Return what a change is made in, so that observers leave it to the view."""
-        in_transaction = self._transaction(serializer.instance if known else None)
-        if not handling.needed:
-            return in_transaction
-        known = known and not isinstance(serializer.instance, models.QuerySet)
-        objects = _each(serializer.instance) if known else None
-        own = handling.own_changes(self, objects, lambda: _each(serializer.instance))
-        return _both(in_transaction, own)
-
-    #: What objects were before the update that is under way.
-    _memory: Memory | None = None
-
-    def _remember(self, instance: Any) -> None:
-        """Keep in mind what an object is, before it is updated."""
-        self._memory = None
-        # Reading a queryset now would leave it with what was before the update.
-        if not self.push_updates or isinstance(instance, models.QuerySet):
-            return
-        try:
-            if not app_settings.DRF_MODEL_PUSHER_DISABLED:
-                self._memory = Memory(_each(instance), self.get_pusher_backends) or None
-        except SettingError:
-            pass  # which the push logs
-
-    #: The serializer whose data will be the response, while that may be asked of it.
-    response_serializer: BaseSerializer[Any] | None = None
-
-    def _push_saved(self, event: str, serializer: BaseSerializer[Any]) -> None:
-        """Push what a serializer has saved, with its own rendering where that is the same."""
-        if serializer.instance is None:
-            return  # it left the saving to somebody else
-        if self._memory is not None:
-            self._memory.note_saved(serializer)
-        if is_response_settled(self, event, ModelPusherViewMixin):
-            self.response_serializer = serializer
-        try:
-            self.push_changes(event, serializer.instance)
-        finally:
-            self.response_serializer = None
-
-    def _transaction(self, instance: Any = None) -> AbstractContextManager[Any]:
-        """Commit a change and its events together, where the delivery writes them down with it."""
-        try:
-            if not get_delivery().joins_transaction or app_settings.DRF_MODEL_PUSHER_DISABLED:
-                return _NOTHING
-        except SettingError:  # which the push logs
-            return _NOTHING
-        model = self.get_pusher_model()
-        hints = {"instance": instance} if isinstance(instance, models.Model) else {}
-        using = router.db_for_write(model, **hints) if model else None
-        if transaction.get_connection(using).in_atomic_block:
-            return _NOTHING
-        return transaction.atomic(using=using)
-
-    def _held_back(self, instance: Any) -> AbstractContextManager[None]:
-        """Keep a deletion's event until the deletion is done; it is pushed before it happens."""
-        if any(registry.backends_for(type(each)) for each in _each(instance)):
-            return held_back()
-        return _NOTHING
+    def _backends_or_log(self, model: type[models.Model] | None) -> list[PusherBackend]:
+        backends = self.get_pusher_backends(model)
+        if not backends:
+            log_no_backend(type(self), model or self.get_pusher_model())
+        return backends
 
 
-_MANY = (list, tuple, models.QuerySet)
-
-_NOTHING = nullcontext()
-
-
-@contextmanager
-def _both(outer: AbstractContextManager[Any], inner: AbstractContextManager[Any]) -> Iterator[None]:
-    with outer, inner:
-        yield
-
-
-def _each(instance: Any) -> Iterable[Any]:
-    """Return the objects of a change: many, or the one."""
-    return instance if isinstance(instance, _MANY) else [instance]
-
-
-def _forget_prefetched(instance: Any) -> None:
-    """Forget relations read before the update, as DRF does before it renders the response."""
-    if getattr(instance, "_prefetched_objects_cache", None):
-        instance._prefetched_objects_cache = {}
+put_around(ModelPusherViewMixin)

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.delivery.base import get_delivery, held_back
+from drf_model_pusher.changes.block import Block, record
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.shop.models import Order
@@ -54,7 +54,7 @@ class TestAPushThatIsAwaited:
             async_to_sync(change)()
         assert memory == []
 
-    def test_raises_what_is_wrong(self, memory, backend):
+    def test_raises_what_is_wrong_in_tests(self, pusher_events, backend):
         async def change():
             backend.channels = ["mine.{customer}"]
             await backend.apush_change("create", Order(pk=1, customer="no name"))
@@ -89,13 +89,13 @@ class TestHeldBack:
     def test_is_no_task_that_outlives_the_deletion(self, memory):
         async def later(over):
             await over.wait()
-            await sync_to_async(get_delivery().deliver)(
-                [PusherEvent(channels=("orders",), name="late", data="{}")]
+            await sync_to_async(record)(
+                [PusherEvent(channels=("orders",), name="late", data="{}")], "default"
             )
 
         async def scene():
             over = asyncio.Event()
-            with held_back():
+            with Block("default"):
                 task = asyncio.create_task(later(over))
             over.set()
             await task
@@ -142,9 +142,8 @@ class TestAdrf:
         class View(ModelPusherViewMixin, viewsets.ModelViewSet):
             queryset = Order.objects.all()
 
-        backend.serializer_class = Both
+        type(backend).serializer_class = Both
         order = Order.objects.create(customer="Ada")
         backend.push_change("update", order)
-        backend.view = View(request=None, format_kwarg=None)
-        backend.push_change("update", order)
+        type(backend)(view=View(request=None, format_kwarg=None)).push_change("update", order)
         assert [event.json()["by"] for event in memory] == ["async", "sync"]

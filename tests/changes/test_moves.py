@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework import serializers, viewsets
 
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
+from drf_model_pusher.changes import snapshots
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.boards.models import Board, Team
 from tests.views import call
@@ -133,7 +134,7 @@ class TestMove:
             (("private-boards.plans",), "board.create")
         ]
 
-    def test_is_over_with_its_update(self, memory, board, users):
+    def test_pushed_by_hand_too_is_one_move(self, memory, board, users):
         class View(BoardViewSet):
             def perform_update(self, serializer):
                 super().perform_update(serializer)
@@ -141,7 +142,7 @@ class TestMove:
 
         declare("owners.{owner_id}")
         update(board, View, owner=users[1].pk)
-        assert [event.name for event in memory] == ["board.delete", "board.create", "board.update"]
+        assert [event.name for event in memory] == ["board.delete", "board.create"]
 
     def test_of_many_at_once(self, memory, board, users):
         class Many(serializers.ListSerializer):
@@ -205,7 +206,7 @@ class TestQueries:
                   "team": [blues.pk, board.team_id]}[change]  # fmt: skip
         with CaptureQueriesContext(connection) as with_moves:
             update(board, **{change: values[0]})
-        monkeypatch.setattr(PusherBackend, "channels_before", lambda self, instance: None)
+        monkeypatch.setattr(snapshots, "previous_channels", lambda backend, instance: None)
         with CaptureQueriesContext(connection) as without:
             update(board, **{change: values[1]})
         assert len(with_moves) - len(without) == more
@@ -223,6 +224,17 @@ class TestDeleteData:
         call(BoardViewSet, "destroy", pk=board.pk)
         assert memory[0].json()["slug"] == "new"
         assert memory[1].json() == {"id": board.pk}
+
+    def test_has_the_version_where_the_backend_has_a_field_of_one(self, memory, board):
+        declare("boards.{pk}", delete_data="key", version_field="secret")
+        call(BoardViewSet, "destroy", pk=board.pk)
+        assert memory[0].json() == {"id": board.pk, "secret": False}
+
+    def test_has_the_version_in_a_channel_that_the_object_leaves(self, memory, board):
+        declare("boards.{slug}", version_field="secret")
+        update(board, slug="new")
+        assert memory[0].name == "board.delete"
+        assert memory[0].json() == {"id": board.pk, "secret": False}
 
     def test_is_the_look_up_of_the_view(self, memory, board):
         class View(BoardViewSet):

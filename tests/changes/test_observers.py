@@ -271,15 +271,15 @@ class TestMoves:
         Parcel(pk=parcel.pk, customer=second).save()
         assert told() == [f"c{first.pk}: parcel.delete", f"c{second.pk}: parcel.create"]
 
-    def test_cost_no_query_for_creations_whose_key_the_database_makes(
+    def test_cost_no_query_more_for_creations_whose_key_the_database_makes(
         self, declare, memory, customer
     ):
         declare(observe={"create", "update"}, channels=["c{customer_id}"])
         with CaptureQueriesContext(connection) as queries:
             Parcel.objects.create(customer=customer)
-        assert len(queries) == 1
+        assert len(queries) == 2  # the save, and the row after it
 
-    def test_cost_no_query_for_creations_with_a_default_key(self, declare, memory):
+    def test_cost_no_query_more_for_creations_with_a_default_key(self, declare, memory):
         class TicketSerializer(serializers.ModelSerializer):
             class Meta:
                 model = Ticket
@@ -289,19 +289,19 @@ class TestMoves:
         with CaptureQueriesContext(connection) as queries:
             Ticket.objects.create(text="a")
         assert [event.name for event in memory] == ["ticket.create"]
-        assert len(queries) == 1
+        assert len(queries) == 2  # the save, and the row after it
 
-    def test_cost_no_query_where_channels_cannot_change(self, declare, parcel):
+    def test_cost_no_query_more_where_channels_cannot_change(self, declare, parcel):
         declare(observe={"update"}, channels=["all", "parcels.{pk}"])
         with CaptureQueriesContext(connection) as queries:
             parcel.save()
-        assert len(queries) == 1
+        assert len(queries) == 2  # the save, and the row after it
 
-    def test_cost_no_query_where_other_fields_are_saved(self, declare, parcel):
+    def test_cost_no_query_more_where_other_fields_are_saved(self, declare, parcel):
         declare(observe={"update"}, channels=["c{customer_id}"])
         with CaptureQueriesContext(connection) as queries:
             parcel.save(update_fields=["state"])
-        assert len(queries) == 1
+        assert len(queries) == 2  # the save, and the row after it
 
     def test_is_told_though_a_receiver_saves_again(self, own_registry, declare, told, parcel):
         def save_again(instance, **kwargs):
@@ -329,7 +329,7 @@ class TestMoves:
         with CaptureQueriesContext(connection) as queries:
             seat.save()
         assert [event.name for event in memory] == ["seat.update"]
-        assert all(not query["sql"].startswith("SELECT") for query in queries)
+        assert sum(query["sql"].startswith("SELECT") for query in queries) == 1  # after the save
 
 
 class TestInsideAView:
@@ -362,7 +362,7 @@ class TestInsideAView:
         call(ParcelViewSet, "create", {"customer": customer.pk}, serializer_class=Twice)
         assert seen() == [("parcel.create", None)]
 
-    def test_saved_again_after_the_push_is_an_update(self, declare, seen, memory, customer):
+    def test_saved_again_is_pushed_once_as_it_is_at_the_end(self, declare, seen, memory, customer):
         class View(ParcelViewSet):
             def perform_create(self, serializer):
                 super().perform_create(serializer)
@@ -371,7 +371,7 @@ class TestInsideAView:
 
         declare(observe=True)
         call(View, "create", {"customer": customer.pk}, headers=SOCKET)
-        assert seen() == [("parcel.create", "1.2"), ("parcel.update", "1.2")]
+        assert seen() == [("parcel.create", "1.2")]
         assert memory[-1].json()["state"] == "sent"
 
     def test_without_super_the_observer_pushes(self, declare, seen, customer):
@@ -551,7 +551,7 @@ class TestInsideAView:
         parcel.save()
         assert seen() == [("parcel.update", "1.2"), ("parcel.update", None)]
 
-    def test_what_is_made_and_deleted_meanwhile_is_told_of_in_its_order(
+    def test_what_is_made_and_deleted_meanwhile_was_never_there(
         self, declare_items, memory, customer
     ):
         class Serializer(ParcelSerializer):
@@ -564,8 +564,7 @@ class TestInsideAView:
         view = type("View", (ParcelViewSet,), {"serializer_class": Serializer})
         response = call(view, "create", {"customer": customer.pk})
         assert response.status_code == 201
-        assert [event.name for event in memory] == ["item.create", "item.delete"]
-        assert memory[0].json()["id"] == memory[1].json()["id"] is not None
+        assert memory == []
 
 
 class TestRendering:

@@ -30,9 +30,8 @@ class TestOfATransaction:
             parcel.state = "two"
             parcel.save()
         assert [(e.name, e.json()["state"]) for e in memory] == [
-            ("parcel.update", "one"),
-            ("parcel.packed", "two"),
             ("parcel.update", "two"),
+            ("parcel.packed", "two"),
         ]
 
     def test_leaves_the_newest_for_last(self, declare, memory, parcel):
@@ -57,14 +56,7 @@ class TestOfATransaction:
             item.delete()
             Customer.objects.create(slug="bo")
             other.save()
-        assert names() == [
-            "customer.update",
-            "parcel.create",
-            "item.create",
-            "parcel.create",
-            "item.delete",
-            "customer.create",
-        ]
+        assert names() == ["customer.update", "parcel.create", "parcel.create", "customer.create"]
 
     def test_is_that_of_what_is_read_by_several_backends(
         self, declare, declare_items, names, customer
@@ -89,7 +81,7 @@ class TestOfATransaction:
                 item.save()
                 raise ZeroDivisionError
             item.delete()
-        assert names() == ["item.create", "parcel.update", "item.delete"]
+        assert names() == ["parcel.update"]
 
     def test_takes_what_a_view_pushes_itself(self, declare, told, parcel):
         class View(ModelPusherViewMixin, viewsets.ModelViewSet):
@@ -116,7 +108,7 @@ class TestOfATransaction:
             Item.objects.create(parcel=parcel, text="tea")
             Parcel.objects.create(customer=parcel.customer)
         assert names() == ["item.create"]
-        assert caplog.text.count("changes not pushed") == 1
+        assert caplog.text.count("change not pushed") == 1
 
     def test_few_calls_carry_it(self, declare, declare_items, settings, parcel):
         settings.DRF_MODEL_PUSHER_DELIVERY = f"{__name__}.Counting"
@@ -145,7 +137,7 @@ class TestWithoutATransaction:
         assert names() == ["item.create", "parcel.update"]
 
     @pytest.mark.parametrize("observe", [True, {"delete"}])
-    def test_a_parent_is_created_before_it_is_touched(
+    def test_a_creation_absorbs_the_touch_of_its_own_child(
         self, declare, declare_items, names, customer, observe
     ):
         class WithParcel(ItemSerializer):
@@ -163,9 +155,7 @@ class TestWithoutATransaction:
         declare(observe=True)
         declare_items(observe=observe, touches=["parcel"])
         call(View, "create", {"text": "tea"})
-        told = names()
-        assert sorted(told) == ["item.create", "parcel.create", "parcel.update"]
-        assert told.index("parcel.create") < told.index("parcel.update")
+        assert sorted(names()) == ["item.create", "parcel.create"]
 
     def test_objects_of_one_creation_are_told_of_in_the_order_of_their_saves(
         self, declare, declare_items, told, customer

@@ -114,9 +114,9 @@ class TestRefetch:
             parcel.save()
             transaction.on_commit(lambda: done.append(True))
         assert (told(), done) == ([], [True])
-        assert "changes not pushed" in caplog.text
+        assert "change not pushed" in caplog.text
 
-    def test_a_delivery_that_writes_in_the_transaction_gets_events_before_the_commit(
+    def test_a_delivery_that_stores_gets_changes_within_their_transaction(
         self, refetching, parcel, settings
     ):
         settings.DRF_MODEL_PUSHER_DELIVERY = f"{__name__}.Written"
@@ -128,9 +128,10 @@ class TestRefetch:
 
 
 class Written(BaseDelivery):
+    joins_transaction = True
     inside: list = []
 
-    def deliver(self, events, *, using=None):
+    def store(self, changes, *, using):
         self.inside.append(connection.in_atomic_block)
 
     def send(self, events):

@@ -12,12 +12,13 @@ from tests.shop.serializers import OrderSerializer
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("provider_class", "drf_model_pusher.providers.ConsoleProvider"),
+        ("provider_class", "drf_model_pusher.providers.NoProvider"),
         ("provider_class", int),
         ("serializer_class", "tests.shop.serializers.OrderSerializer"),
         ("oversize", "reference"),
         ("delete_data", True),
         ("conflate", "yes"),
+        ("version_field", "revision"),
         ("channels", 5),
         ("channels", ["orders", 5]),
         ("channels", []),
@@ -39,7 +40,7 @@ def test_good_ones_are_silent(own_registry):
     class Good(PusherBackend):
         serializer_class = OrderSerializer
         provider_class = ConsoleProvider
-        oversize, delete_data, conflate = "drop", "key", True
+        oversize, delete_data, conflate, version_field = "drop", "key", True, "customer"
         channels, permission_classes = ("orders",), [IsAdminUser | IsAuthenticated]
 
     assert check_backends() == []

@@ -4,8 +4,8 @@ import sys
 from types import ModuleType
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.core.checks import run_checks
+from django.db.models import Count
 from django.urls import include, path
 from rest_framework import generics, permissions, serializers, viewsets
 from rest_framework.routers import SimpleRouter
@@ -69,131 +69,6 @@ def view(*bases, **attributes):
     return type("View", bases or (Orders,), attributes)
 
 
-class TestOrderOfBases:
-    def test_the_mixin_behind_a_base_pushes_nothing(self, route):
-        class Behind(viewsets.ModelViewSet, ModelPusherViewMixin):
-            queryset = Order.objects.all()
-            serializer_class = OrderSerializer
-            get_pusher_channels = Orders.get_pusher_channels
-
-        route(Behind)
-        (error,) = check_views()
-        assert (error.id, error.obj) == ("drf_model_pusher.E022", Behind)
-        assert "pushes nothing: ModelPusherViewMixin stands behind CreateModelMixin" in error.msg
-        assert error.hint == "Let it stand first: `class Behind(ModelPusherViewMixin, …)`."
-
-    def test_first_or_behind_bases_of_ones_own_it_pushes(self, route):
-        class Own:
-            def perform_create(self, serializer):
-                super().perform_create(serializer)
-
-        route(Orders, view(Own, Orders))
-        assert check_views() == []
-
-
-class TestOwnHooks:
-    def test_one_that_saves_by_itself_pushes_nothing(self, route):
-        class Saves(Orders):
-            def perform_create(self, serializer):
-                serializer.save(customer="Ada")
-
-            def perform_destroy(self, instance):
-                instance.delete()
-
-        route(Saves)
-        create, destroy = check_views()
-        assert ids([create, destroy]) == ["W023", "W023"]
-        assert "Saves.perform_create() saves without the mixin" in create.msg
-        assert "`super().perform_destroy(…)`" in destroy.hint
-
-    def test_one_that_reaches_the_mixin_or_pushes_is_silent(self, route):
-        class Reaches(Orders):
-            push_deletions = False
-
-            def perform_create(self, serializer):
-                super().perform_create(serializer)
-                serializer.instance.save()
-
-            def perform_update(self, serializer):
-                serializer.save(customer="Ada")
-                self.push_change("update", serializer.instance)
-
-            def perform_destroy(self, instance):
-                instance.delete()
-
-        route(Reaches)
-        assert check_views() == []
-
-    def test_one_that_pushes_a_list_is_silent(self, route):
-        class Pushes(Orders):
-            def perform_create(self, serializer):
-                self.push_many("create", serializer.save())
-
-        route(Pushes)
-        assert check_views() == []
-
-
-class TestAsyncHooks:
-    def test_one_that_saves_by_itself_pushes_nothing(self, route, async_orders):
-        class Saves(async_orders):
-            async def perform_acreate(self, serializer):
-                await serializer.asave(customer="Ada")
-
-            async def perform_aupdate(self, serializer):
-                await sync_to_async(lambda: serializer.save())()
-
-            async def perform_adestroy(self, instance):
-                await instance.adelete()
-
-        route(Saves)
-        create, update, destroy = check_views()
-        assert ids([create, update, destroy]) == ["W023", "W023", "W023"]
-        assert "Saves.perform_acreate() saves without the mixin" in create.msg
-        assert "`await super().perform_acreate(…)`" in create.hint
-        assert "`await self.apush_change(…)`" in create.hint
-
-    def test_one_that_reaches_the_mixin_or_pushes_is_silent(self, route, async_orders):
-        class Reaches(async_orders):
-            push_deletions = False
-
-            async def perform_acreate(self, serializer):
-                await super().perform_acreate(serializer)
-                await serializer.instance.asave()
-
-            async def perform_aupdate(self, serializer):
-                await serializer.asave(customer="Ada")
-                await self.apush_change("update", serializer.instance)
-
-            async def perform_adestroy(self, instance):
-                await instance.adelete()
-
-        route(Reaches)
-        assert check_views() == []
-
-    def test_the_mixin_behind_adrfs_base_pushes_nothing(self, route, async_orders):
-        from adrf.mixins import CreateModelMixin
-        from adrf.viewsets import GenericViewSet
-
-        class Behind(CreateModelMixin, ModelPusherViewMixin, GenericViewSet):
-            queryset = Order.objects.all()
-            serializer_class = OrderSerializer
-            get_pusher_channels = Orders.get_pusher_channels
-
-        route(Behind)
-        assert ids(check_views()) == ["E022"]
-
-    def test_a_model_without_any_backend_may_be_pushed_by_hand(self, route, async_orders):
-        class ByHand(async_orders):
-            queryset = Line.objects.all()
-
-            async def perform_acreate(self, serializer):
-                await super().perform_acreate(serializer)
-                await self.apush(["lines"], "line.create", serializer.data)
-
-        route(ByHand)
-        assert check_views() == []
-
-
 class TestChannels:
     def test_none_on_the_view_and_none_on_the_backend(self, route):
         nameless = view(get_pusher_channels=ModelPusherViewMixin.get_pusher_channels)
@@ -236,14 +111,7 @@ class TestBackends:
         assert (warning.id, warning.obj) == ("drf_model_pusher.W022", lines)
         assert "Line has no backend" in warning.msg
 
-    def test_a_view_that_pushes_by_hand_or_has_backends_of_its_own_is_silent(self, route):
-        class ByHand(Orders):
-            queryset = Line.objects.all()
-
-            def perform_create(self, serializer):
-                super().perform_create(serializer)
-                self.push(["lines"], "line.create", serializer.data)
-
+    def test_a_view_that_has_backends_of_its_own_is_silent(self, route):
         class Own(Orders):
             queryset = Line.objects.all()
 
@@ -253,7 +121,52 @@ class TestBackends:
         class NoModel(Orders):
             queryset = serializer_class = None
 
-        route(ByHand, Own, NoModel)
+        route(Own, NoModel)
+        assert check_views() == []
+
+
+class TestAnnotations:
+    @pytest.fixture
+    def counted(self):
+        class Counted(OrderSerializer):
+            line_count = serializers.IntegerField(read_only=True)
+
+            class Meta(OrderSerializer.Meta):
+                fields = [*OrderSerializer.Meta.fields, "line_count"]
+
+        return Counted
+
+    @pytest.fixture
+    def orders(self, route, counted):
+        for backend in registry.backends_for(Order)[:]:
+            registry.unregister(backend)
+        queryset = Order.objects.annotate(line_count=Count("lines"))
+        orders = view(queryset=queryset, serializer_class=counted)
+        route(orders)
+        return orders
+
+    def test_of_the_views_queryset_are_missing_from_the_push(self, orders, counted):
+        class Plain(PusherBackend):
+            serializer_class = counted
+
+        (warning,) = check_views()
+        assert (warning.id, warning.obj) == ("drf_model_pusher.W025", orders)
+        assert "Plain pushes no line_count" in warning.msg
+
+    def test_that_the_backend_reads_again_are_not(self, orders, counted):
+        class Again(PusherBackend):
+            serializer_class = counted
+            refetch = True
+
+            def get_queryset(self):
+                return Order.objects.annotate(line_count=Count("lines"))
+
+        assert check_views() == []
+
+    def test_that_the_serializer_does_not_show_do_not_matter(self, orders):
+        class Short(PusherBackend):
+            serializer_class = OrderSerializer
+
         assert check_views() == []
 
 

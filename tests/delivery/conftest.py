@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from drf_model_pusher.delivery import BackgroundDelivery, rounds
+from drf_model_pusher.delivery import BackgroundDelivery
+from drf_model_pusher.delivery.retry import RetryPolicy
 from drf_model_pusher.signals import event_failed, event_sent
 
 
@@ -30,7 +31,7 @@ def reports() -> Iterator[SimpleNamespace]:
 @pytest.fixture
 def background(settings, monkeypatch) -> Iterator[BackgroundDelivery]:
     """A background delivery of the test's own, with short pauses."""
-    monkeypatch.setattr(rounds, "pause_after", lambda setbacks, retry_after: retry_after or 0.02)
+    monkeypatch.setattr(RetryPolicy, "pause", lambda self, failures, after=None: after or 0.02)
     delivery = BackgroundDelivery()
     yield delivery
     assert delivery.flush(10)

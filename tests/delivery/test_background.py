@@ -12,10 +12,11 @@ import pytest
 
 from drf_model_pusher.delivery import BackgroundDelivery, rounds
 from drf_model_pusher.delivery import background as module
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.queue import QueuedEvent
+from drf_model_pusher.delivery.retry import RETRY_POLICY, RetryPolicy
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
-from drf_model_pusher.providers import BaseProvider, MemoryProvider
+from drf_model_pusher.providers import BaseProvider, MemoryProvider, provider_path
 from drf_model_pusher.signals import event_failed
 from tests.pusher_api import PATIENCE, Answer
 
@@ -84,7 +85,7 @@ class TestLeaving:
         pusher_api.default = Answer(status=503, headers={"Retry-After": "300"})
         background.send(
             [event(n) for n in range(10)]
-            + [event(n, provider=MemoryProvider) for n in range(10, 12)]
+            + [event(n, provider=provider_path(MemoryProvider)) for n in range(10, 12)]
         )
         deadline = time.monotonic() + PATIENCE
         while background.waiting() > 10 and time.monotonic() < deadline:
@@ -239,16 +240,16 @@ class TestOutages:
     def test_a_bug_in_a_round_does_not_end_the_thread_and_is_told(
         self, pusher_api, background, monkeypatch, reports, caplog
     ):
-        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+        monkeypatch.setattr(module, "RETRY_POLICY", RetryPolicy(longest_pause=0.01))
         broken = iter([KeyError("bug")])
-        real = rounds.attempt
+        real = rounds.send_batch
 
-        def attempt(*args, **kwargs):
+        def send_batch(*args, **kwargs):
             if error := next(broken, None):
                 raise error
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(rounds, "attempt", attempt)
+        monkeypatch.setattr(rounds, "send_batch", send_batch)
         background.send([event(0)])
         assert background.flush(10)
         background.send([event(1)])
@@ -260,8 +261,8 @@ class TestOutages:
     def test_of_rounds_that_are_broken_off_each_tells_of_its_own(
         self, background, monkeypatch, reports
     ):
-        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
-        for number, step in enumerate(["attempt", "heard"]):
+        monkeypatch.setattr(module, "RETRY_POLICY", RetryPolicy(longest_pause=0.01))
+        for number, step in enumerate(["send_batch", "occupied"]):
             with monkeypatch.context() as patch:
                 patch.setattr(rounds, step, lambda *args: 1 / 0)
                 background.send([event(number)])
@@ -277,8 +278,8 @@ class TestOutages:
             def trigger(self, *args):
                 raise end
 
-        monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
-        background.send([event(0, provider=Leaver)])
+        monkeypatch.setattr(module, "RETRY_POLICY", RetryPolicy(longest_pause=0.01))
+        background.send([event(0, provider=provider_path(Leaver))])
         assert background.flush(10)
         assert [(name, type(error)) for name, _, error in reports.failed] == [("e0", DroppedError)]
         assert background._thread.is_alive()
@@ -301,12 +302,12 @@ class TestOutages:
     def test_a_young_event_behind_an_old_one_is_kept(self, pusher_api, background, settings):
         settings.DRF_MODEL_PUSHER_RETRY_SECONDS = 100
         entries = [
-            Waiting(event=event(0), since=time.monotonic()),
-            Waiting(event=event(1), since=time.monotonic() - 200),
-            Waiting(event=event(2), since=time.monotonic()),
+            QueuedEvent(event=event(0), since=time.monotonic()),
+            QueuedEvent(event=event(1), since=time.monotonic() - 200),
+            QueuedEvent(event=event(2), since=time.monotonic()),
         ]
         pusher_api.script.append(Answer(status=500))
-        left, _ = rounds.Rounds().go(entries)
+        left, _ = rounds.Rounds().send(entries)
         assert [entry.event.name for entry in left] == ["e0", "e2"]
 
     def test_what_waits_for_a_dead_provider_is_not_in_the_way_of_others(self, memory, background):
@@ -317,8 +318,8 @@ class TestOutages:
                 if self.dead:
                     raise ConnectionResetError
 
-        background.send([event(n, provider=Dead) for n in range(250)])
-        background.send([event(n, provider=MemoryProvider) for n in range(250)])
+        background.send([event(n, provider=provider_path(Dead)) for n in range(250)])
+        background.send([event(n, provider=provider_path(MemoryProvider)) for n in range(250)])
         try:
             deadline = time.monotonic() + 10
             while len(memory) < 250 and time.monotonic() < deadline:
@@ -335,12 +336,12 @@ class TestOutages:
                 raise ConnectionResetError
 
         pauses = []
-        patience = rounds.Rounds()
+        sending = rounds.Rounds()
         for _ in range(8):
             now = time.monotonic()
-            entries = [Waiting(event=event(0), since=now)]
-            entries.append(Waiting(event=event(1, provider=Dead), since=now))
-            pauses.append(patience.go(entries)[1])
+            entries = [QueuedEvent(event=event(0), since=now)]
+            entries.append(QueuedEvent(event=event(1, provider=provider_path(Dead)), since=now))
+            pauses.append(sending.send(entries)[1])
         assert pauses[-1] > 10
 
     def test_threads_that_stand_still_are_told_of(self, monkeypatch, caplog):
@@ -369,14 +370,14 @@ class TestOutages:
 
 class TestPause:
     def test_doubles_up_to_a_bound_with_jitter(self):
-        pauses = [rounds.pause_after(n, None) for n in range(1, 20)]
+        pauses = [RETRY_POLICY.pause(n) for n in range(1, 20)]
         assert 0.25 <= pauses[0] <= 0.75
         assert 1 <= pauses[2] <= 3
         assert max(pauses) <= 45
-        assert len({rounds.pause_after(3, None) for _ in range(10)}) > 1
+        assert len({RETRY_POLICY.pause(3) for _ in range(10)}) > 1
 
     def test_is_never_shorter_than_asked(self):
-        assert rounds.pause_after(1, 20) == 20
+        assert RETRY_POLICY.pause(1, 20) == 20
 
 
 PROGRAM = """

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from drf_model_pusher.delivery import sending
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.delivery.sending import send_once
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DroppedError
-from drf_model_pusher.providers import BaseProvider
+from drf_model_pusher.providers import BaseProvider, provider_path
 from tests.pusher_api import Answer
 
 
@@ -21,12 +21,12 @@ def events(count, **fields):
     ]
 
 
-def attempt(events):
-    """Try events; return the setback, if there was one, with the events that are left."""
-    entries = [Waiting(event=event, since=0) for event in events]
-    setback = sending.attempt(entries)
-    assert setback or not entries
-    return setback and SimpleNamespace(error=setback.error, events=[e.event for e in entries])
+def send_batch(events):
+    """Send events; return the failure, if there was one, with the events that are left."""
+    entries = [QueuedEvent(event=event, since=0) for event in events]
+    failure = sending.send_batch(entries)
+    assert failure or not entries
+    return failure and SimpleNamespace(error=failure.error, events=[e.event for e in entries])
 
 
 def names(api):
@@ -40,7 +40,7 @@ class UntoldError(Exception):
 
 class TestAgainstTheApi:
     def test_all_is_well(self, pusher_api, reports):
-        assert attempt(events(25)) is None
+        assert send_batch(events(25)) is None
         assert names(pusher_api) == [f"e{n}" for n in range(25)]
         assert len(pusher_api.calls) == 3
         assert reports.sent == [(f"e{n}", 1) for n in range(25)]
@@ -51,7 +51,7 @@ class TestAgainstTheApi:
     ):
         bad = Answer(status=status, body=b"no")
         pusher_api.script.extend([bad, Answer(), Answer(), bad])  # the batch, e0, e1, e2
-        assert attempt(events(10)) is None
+        assert send_batch(events(10)) is None
         assert names(pusher_api) == ["e0", "e1", *[f"e{n}" for n in range(3, 10)]]
         assert [(name, error.status) for name, _, error in reports.failed] == [("e2", status)]
         assert len(reports.sent) == 9
@@ -59,7 +59,7 @@ class TestAgainstTheApi:
     @pytest.mark.parametrize("status", [401, 403])
     def test_what_will_not_get_better_is_not_retried(self, pusher_api, reports, status):
         pusher_api.script.append(Answer(status=status, body=b"no"))
-        assert attempt(events(1)) is None
+        assert send_batch(events(1)) is None
         assert [(name, error.status) for name, _, error in reports.failed] == [("e0", status)]
 
     @pytest.mark.parametrize(
@@ -75,23 +75,23 @@ class TestAgainstTheApi:
     )
     def test_what_may_get_better_leaves_the_rest_untried(self, pusher_api, reports, answer):
         pusher_api.script.extend([Answer(), answer])
-        setback = attempt(events(25))
-        assert [event.name for event in setback.events] == [f"e{n}" for n in range(10, 25)]
-        assert setback.error.retryable
+        failure = send_batch(events(25))
+        assert [event.name for event in failure.events] == [f"e{n}" for n in range(10, 25)]
+        assert failure.error.retryable
         assert (len(reports.sent), reports.failed) == (10, [])
         assert len(pusher_api.calls) == 2
 
     def test_an_error_in_a_200_is_an_error(self, pusher_api, reports):
         """As soketi answers."""
         pusher_api.script.append(Answer(body=b'{"error":"bad data","code":400}'))
-        assert attempt(events(1)) is None
+        assert send_batch(events(1)) is None
         assert [(name, error.status) for name, _, error in reports.failed] == [("e0", 400)]
 
     def test_channels_that_were_served_are_not_served_again(self, pusher_api):
         channels = tuple(f"c{n}" for n in range(250))
         pusher_api.script.extend([Answer(), Answer(status=500)])
-        setback = attempt(events(1, channels=channels))
-        assert attempt(setback.events) is None
+        failure = send_batch(events(1, channels=channels))
+        assert send_batch(failure.events) is None
         served = [channel for event in pusher_api.events for channel in event["channels"]]
         assert sorted(served) == sorted(channels)
 
@@ -136,7 +136,7 @@ class TestOtherProviders:
 
     def test_a_bug_fails_its_event_alone(self, reports):
         own, received = self.provider(None, KeyError("x"), None)
-        assert attempt(events(3, provider=own)) is None
+        assert send_batch(events(3, provider=provider_path(own))) is None
         assert received == ["e0", "e2"]
         assert [name for name, _, _ in reports.failed] == ["e1"]
 
@@ -149,7 +149,7 @@ class TestOtherProviders:
             def send(self, events):
                 raise kind
 
-        send_once(events(2, provider=Own))
+        send_once(events(2, provider=provider_path(Own)))
         assert [(name, str(error)) for name, _, error in reports.failed] == [
             ("e0", kind.__name__),
             ("e1", kind.__name__),
@@ -157,13 +157,13 @@ class TestOtherProviders:
 
     def test_a_network_error_is_worth_a_retry(self, reports):
         own, received = self.provider(None, ConnectionResetError("x"))
-        setback = attempt(events(3, provider=own))
+        failure = send_batch(events(3, provider=provider_path(own)))
         assert received == ["e0"]
-        assert [event.name for event in setback.events] == ["e1", "e2"]
+        assert [event.name for event in failure.events] == ["e1", "e2"]
 
     def test_one_that_is_down_does_not_stop_another(self, memory, reports):
         own, _ = self.provider(ConnectionResetError("x"))
-        send_once([*events(1, provider=own), *events(1)])
+        send_once([*events(1, provider=provider_path(own)), *events(1)])
         assert len(memory) == 1
         assert len(reports.failed) == 1
 
@@ -197,7 +197,7 @@ class TestLog:
             def trigger(self, channels, event_name, data, socket_id=None):
                 raise KeyError(f"{data}\nevent sent name=forged" + "x" * 300)
 
-        send_once(events(1, data='{"secret":"payload"}', provider=Own))
+        send_once(events(1, data='{"secret":"payload"}', provider=provider_path(Own)))
         (record,) = caplog.records
         assert record.message.endswith(" error=KeyError")
         assert "payload" in reports.failed[0][2].detail

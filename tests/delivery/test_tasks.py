@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from django.db import transaction
 
+from drf_model_pusher.changes.block import record
 from drf_model_pusher.delivery import get_delivery
-from drf_model_pusher.delivery.jobs import hand_over, work
-from drf_model_pusher.delivery.messages import write_message
-from drf_model_pusher.delivery.queue import Waiting
+from drf_model_pusher.delivery.jobs import hand_over, work, write_message
+from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError
-from drf_model_pusher.providers import MemoryProvider
+from drf_model_pusher.providers import MemoryProvider, provider_path
 from tests.pusher_api import Answer
 
 
@@ -37,8 +37,8 @@ class TestTaskDelivery:
     def test_a_transaction_is_one_task_with_arguments_that_json_knows(self, use_task_backend):
         backend = use_task_backend("Dummy")
         with transaction.atomic():
-            get_delivery().deliver([event(0)])
-            get_delivery().deliver([event(1)])
+            record([event(0)], "default")
+            record([event(1)], "default")
             assert backend.results == []
         (result,) = backend.results
         assert result.task.module_path == "drf_model_pusher.delivery.tasks.send_events"
@@ -46,7 +46,7 @@ class TestTaskDelivery:
 
     def test_an_immediate_backend_sends_in_the_request(self, use_task_backend, pusher_api):
         use_task_backend("Immediate")
-        get_delivery().deliver([event(0)])
+        record([event(0)], "default")
         assert [each["name"] for each in pusher_api.events] == ["e0"]
 
     def test_with_a_backend_that_cannot_wait_a_failure_is_final(
@@ -54,7 +54,7 @@ class TestTaskDelivery:
     ):
         use_task_backend("Immediate")
         pusher_api.script.append(Answer(status=503))
-        get_delivery().deliver([event(0)])
+        record([event(0)], "default")
         assert [(name, error.status) for name, _, error in reports.failed] == [("e0", 503)]
 
     def test_what_is_left_is_enqueued_for_later(self, use_task_backend, pusher_api):
@@ -73,9 +73,9 @@ class TestTaskDelivery:
         self, use_task_backend, settings, reports
     ):
         use_task_backend("Dummy")
-        delivery = get_delivery()
+        get_delivery()
         settings.DRF_MODEL_PUSHER_TASK_QUEUE = "nowhere"
-        delivery.deliver([event(0)])
+        record([event(0)], "default")
         assert [(name, str(error)) for name, _, error in reports.failed] == [
             ("e0", "the queue took no task")
         ]
@@ -106,14 +106,14 @@ class TestJobs:
         class Inside(MemoryProvider):
             pass
 
-        hand_over([replace(event(0), provider=Inside)], lambda message: None)
+        hand_over([replace(event(0), provider=provider_path(Inside))], lambda message: None)
         assert [name for name, _, _ in reports.failed] == ["e0"]
-        assert "Inside stands inside something else" in caplog.text
+        assert "Inside stands inside a function" in caplog.text
 
     def test_what_is_older_than_the_patience_is_given_up(self, pusher_api, reports, settings):
         settings.DRF_MODEL_PUSHER_RETRY_SECONDS = 60
         pusher_api.script.extend([Answer(status=503)] * 2)
-        entries = [Waiting(event=event(0), since=0)]
+        entries = [QueuedEvent(event=event(0), since=0)]
         young = write_message(entries, since=time.time() - 30, tries=4)
         assert work(young, may_wait=True).message["tries"] == 5
         assert reports.failed == []

@@ -42,6 +42,21 @@ class Folder(models.Model):
     inside = models.ForeignKey("self", models.SET_NULL, null=True)
 
 
+class StayingManager(models.Manager.from_queryset(PushingQuerySet)):
+    def get_queryset(self):
+        return super().get_queryset().filter(gone=False)
+
+
+class Note(models.Model):
+    """One that is gone is hidden, and still there."""
+
+    text = models.CharField(max_length=20)
+    gone = models.BooleanField(default=False)
+
+    objects = StayingManager()
+    everything = PushingQuerySet.as_manager()
+
+
 class Seat(models.Model):
     """An object with a key of two values."""
 

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from tests.depot.models import Customer, Folder, Item, Parcel
+from tests.depot.models import Customer, Folder, Item, Note, Parcel
 
 
 class ParcelSerializer(serializers.ModelSerializer):
@@ -25,3 +25,9 @@ class FolderSerializer(serializers.ModelSerializer):
     class Meta:
         model = Folder
         fields = ["id", "inside"]
+
+
+class NoteSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Note
+        fields = ["id", "text"]

@@ -78,6 +78,19 @@ class TestMultiTableInheritance:
         call(viewset(Cafe, shape), "create", {"name": "Central"})
         assert memory[0].json() == {"id": Cafe.objects.get().pk, "truncated": True}
 
+    def test_in_a_view_of_its_parent_is_pushed_by_both(self, memory, shape):
+        backend(serializer(Place), "places")
+        cafe = Cafe.objects.create(name="Central")
+        view = viewset(Place, serializer(Place), get_object=lambda self: cafe)
+        call(view, "partial_update", {"name": "Corner"}, pk=cafe.pk)
+        call(view, "destroy", pk=cafe.pk)
+        assert sorted((event.name, event.json().get("name")) for event in memory) == [
+            ("cafe.delete", None),
+            ("cafe.update", "Corner"),
+            ("place.delete", "Corner"),
+            ("place.update", "Corner"),
+        ]
+
     def test_does_not_push_the_child_by_a_backend_of_its_parent(self, memory):
         backend(serializer(Place), "places")
         call(viewset(Cafe, serializer(Cafe)), "create", {"name": "Central"})
@@ -142,7 +155,7 @@ class TestCompositePrimaryKey:
         assert_may_subscribe(None, f"private-seats.{place.pk}.7")
         assert_may_not_subscribe(None, f"private-hidden.{place.pk}.7")
 
-    def test_in_a_channel_is_an_error_that_says_what_to_write(self, seat, shape):
+    def test_in_a_channel_is_an_error_that_says_what_to_write(self, seat, shape, pusher_events):
         with pytest.raises(InvalidEventError, match=r"several fields.*one by one"):
             backend(shape, "seats.{pk}")().push_change("update", seat)
 

@@ -89,7 +89,7 @@ class TestAPIView:
         assert View.as_view()(APIRequestFactory().post("/")).status_code == 204
         assert names(memory) == ["place.update", "bell.rung"]
 
-    def test_has_no_serializer_for_a_backend_without_one(self, memory, place):
+    def test_has_no_serializer_for_a_backend_without_one(self, pusher_events, place):
         backend(None, "bare", Meta=type("Meta", (), {"model": Place}))
 
         class View(ModelPusherViewMixin, APIView):
@@ -130,7 +130,7 @@ class TestHooksOfOnesOwn:
         call(view, "create", {"name": "Bar"})
         assert memory[0].json()["name"] == "Pub"
 
-    def test_without_super_push_nothing(self, memory, place):
+    def test_without_super_push_what_they_change(self, memory, place):
         view = viewset(
             Place,
             PlaceSerializer,
@@ -141,7 +141,55 @@ class TestHooksOfOnesOwn:
         call(view, "create", {"name": "Pub"})
         call(view, "update", {"name": "Pub"}, pk=place.pk)
         call(view, "destroy", pk=place.pk)
+        assert names(memory) == ["place.create", "place.update", "place.delete"]
+
+    def test_in_front_of_a_finished_view_push_what_it_changes(self, memory, place):
+        class Finished(viewsets.ModelViewSet):
+            queryset = Place.objects.all()
+            serializer_class = PlaceSerializer
+
+            def perform_update(self, serializer):
+                serializer.save(name="Finished")
+
+        class Pushing(ModelPusherViewMixin, Finished):
+            pass
+
+        call(Pushing, "update", {"name": "Pub"}, pk=place.pk)
+        call(Pushing, "destroy", pk=place.pk)
+        assert [(event.name, event.json()["name"]) for event in memory] == [
+            ("place.update", "Finished"),
+            ("place.delete", "Finished"),
+        ]
+
+    def test_behind_other_bases_push_all_the_same(self, memory, place):
+        class Backwards(viewsets.ModelViewSet, ModelPusherViewMixin):
+            queryset = Place.objects.all()
+            serializer_class = PlaceSerializer
+
+        call(Backwards, "create", {"name": "Pub"})
+        call(Backwards, "update", {"name": "Pub"}, pk=place.pk)
+        call(Backwards, "destroy", pk=place.pk)
+        assert names(memory) == ["place.create", "place.update", "place.delete"]
+
+    def test_with_switches_that_are_off_push_nothing(self, memory, place):
+        def perform_update(self, serializer):
+            serializer.save()
+            super(view, self).perform_update(serializer)
+
+        view = viewset(Place, PlaceSerializer, perform_update=perform_update, push_updates=False)
+        call(view, "update", {"name": "Pub"}, pk=place.pk)
         assert memory == []
+
+    def test_that_call_each_other_push_once_each(self, memory, place):
+        def perform_update(self, serializer):
+            serializer.save()
+            other = self.get_serializer(data={"name": "Copy"})
+            other.is_valid(raise_exception=True)
+            self.perform_create(other)
+
+        view = viewset(Place, PlaceSerializer, perform_update=perform_update)
+        call(view, "update", {"name": "Pub"}, pk=place.pk)
+        assert sorted(names(memory)) == ["place.create", "place.update"]
 
     def test_that_delete_softly_say_what_it_is(self, memory):
         backend(serializer(City, "id", "gone"), "cities")

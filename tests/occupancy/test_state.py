@@ -3,10 +3,10 @@ import time
 
 import pytest
 from django.core.cache import cache, caches
+from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.authorization.refusals import Refused
-from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.occupancy import state
 from drf_model_pusher.occupancy.audience import Audience, audience, settle
 from drf_model_pusher.occupancy.state import OccupancyError, expect, record
@@ -75,7 +75,7 @@ class TestRaces:
         assert len(sent(api)) == 1
 
     def test_a_subscriber_who_comes_while_it_is_unsure_hears_this_one(self, api):
-        unsure = make_event(["a"], "e", {}, unsure=audience(["a"]).unsure)
+        unsure = make_event(["a"], "e", {}, occupancy_unknown=audience(["a"]).unsure)
         hear(event("channel_occupied", "a"))
         assert [left.channels for left in settle([unsure])] == [("a",)]
 

@@ -38,7 +38,7 @@ class TestSynchronization:
     def test_concurrent_first_pushes_ask_once(self, api):
         answer(api, [], delay=0.1)
         barrier = threading.Barrier(20)
-        event = make_event(["a"], "e", {}, unsure=True)
+        event = make_event(["a"], "e", {}, occupancy_unknown=True)
 
         def push():
             barrier.wait()
@@ -53,7 +53,7 @@ class TestSynchronization:
 
     def test_who_comes_second_sends_in_doubt(self, api):
         cache.add("drf-model-pusher:synchronizing", True)
-        event = make_event(["a"], "e", {}, unsure=True)
+        event = make_event(["a"], "e", {}, occupancy_unknown=True)
         assert [left.channels for left in settle([event])] == [("a",)]
         assert questions(api) == []
 
@@ -115,11 +115,11 @@ class TestSynchronization:
             serializer_class = LineSerializer
 
         monkeypatch.setattr(synchronizing, "registry", [Backend])
-        settle([make_event(["private-a"], "e", {}, unsure=True)])
+        settle([make_event(["private-a"], "e", {}, occupancy_unknown=True)])
         assert questions(api)[0].query["filter_by_prefix"] == "private-"
         assert audience(["private-b"]).channels == ()
         assert audience(["b"]) == Audience(channels=("b",), unsure=True)
-        settle([make_event(["b"], "e", {}, unsure=True)])
+        settle([make_event(["b"], "e", {}, occupancy_unknown=True)])
         assert "filter_by_prefix" not in questions(api)[1].query
         assert audience(["b", "private-b"]).channels == ()
 

@@ -216,7 +216,7 @@ class Chaos:
 
         with psycopg.connect(f"host=127.0.0.1 port={self.server.port} user=postgres") as connection:
             row = connection.execute(
-                "SELECT count(*) FROM drf_model_pusher_outbox_outboxevent WHERE state = 2"
+                "SELECT count(*) FROM drf_model_pusher_outbox_outboxrow WHERE state = 2"
             ).fetchone()
         return int(row[0]) if row else 0
 

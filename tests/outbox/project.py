@@ -47,7 +47,7 @@ from django.db import transaction  # noqa: E402
 from django.http import JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 
-from drf_model_pusher.delivery import get_delivery  # noqa: E402
+from drf_model_pusher.changes.block import record  # noqa: E402
 from drf_model_pusher.events import PusherEvent  # noqa: E402
 from tests.shop.models import Order  # noqa: E402
 
@@ -65,7 +65,7 @@ def change(request, pk, outcome):
             data=json.dumps({"order": order.pk, "number": int(order.total)}),
             subject=f"shop.order:{pk}",
         )
-        get_delivery().deliver([event], using="default")
+        record([event], "default")
         transaction.set_rollback(not committed)
     return JsonResponse({"pid": os.getpid(), "number": int(order.total)})
 

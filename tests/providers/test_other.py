@@ -11,8 +11,14 @@ import time
 import pytest
 
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.exceptions import ProviderError, SettingError
-from drf_model_pusher.providers import BaseProvider, ConsoleProvider, MemoryProvider, get_provider
+from drf_model_pusher.exceptions import DeclarationError, ProviderError, SettingError
+from drf_model_pusher.providers import (
+    BaseProvider,
+    ConsoleProvider,
+    MemoryProvider,
+    get_provider,
+    provider_path,
+)
 
 
 def event(**fields):
@@ -78,6 +84,18 @@ class TestMemoryProvider:
 class TestInstances:
     def test_there_is_one_for_each_class(self):
         assert get_provider(MemoryProvider) is get_provider(MemoryProvider)
+
+    def test_a_class_and_all_its_paths_are_one_provider(self):
+        own = get_provider(MemoryProvider)
+        assert get_provider(provider_path(MemoryProvider)) is own
+        assert get_provider("drf_model_pusher.providers.MemoryProvider") is own
+        assert get_provider("drf_model_pusher.providers.memory:MemoryProvider") is own
+
+    def test_a_class_that_stands_inside_a_function_is_found_by_its_path(self):
+        class Inside(ConsoleProvider):
+            pass
+
+        assert type(get_provider(provider_path(Inside))) is Inside
 
     def test_an_overridden_setting_makes_a_new_one(self, settings):
         before = get_provider(MemoryProvider)
@@ -152,6 +170,23 @@ class TestErrors:
         assert str(caught.value) == "KeyError"
         assert caught.value.detail.startswith("'payloadx")
         assert len(caught.value.detail) == 200
+
+    @pytest.mark.parametrize("path", ["nowhere.Nothing", "os.nothing", "os.path", "os.getcwd", ""])
+    def test_a_path_of_no_provider_is_refused(self, path):
+        with pytest.raises(DeclarationError, match=f"The provider '{path}' cannot be imported"):
+            get_provider(path)
+
+    @pytest.mark.parametrize(
+        ("status", "retryable"),
+        [(408, True), (429, True), (500, True), (503, True), (599, True)]
+        + [(status, False) for status in (None, 301, 400, 401, 403, 404, 413, 422)],
+    )
+    def test_the_status_decides_whether_a_retry_may_help(self, status, retryable):
+        assert ProviderError("refused", status=status).retryable is retryable
+
+    def test_a_provider_may_know_better_than_the_status(self):
+        assert ProviderError("refused", status=409, retryable=True).retryable
+        assert not ProviderError("refused", status=503, retryable=False).retryable
 
     def test_a_path_that_leads_nowhere_is_an_error_that_says_so(self, settings):
         settings.DRF_MODEL_PUSHER_PROVIDER = "nowhere.Nothing"

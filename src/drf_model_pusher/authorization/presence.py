@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from drf_model_pusher.authorization.refusals import Refused
 from drf_model_pusher.exceptions import InvalidUserError
-from drf_model_pusher.pushing import encode_data
-from drf_model_pusher.users import MAX_USER_ID_LENGTH
+from drf_model_pusher.rendering.encoding import encode_plain
+from drf_model_pusher.user_ids import MAX_USER_ID_LENGTH
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -35,7 +35,7 @@ def presence_data(backend: ChannelRules, request: Request) -> str:
         raise InvalidUserError(
             f"{source} needs a `user_id`: a text of 1 to {MAX_USER_ID_LENGTH} characters."
         )
-    text = encode_data(data)
+    text = encode_plain(data)
     if (size := len(text.encode())) > MAX_USER_INFO_BYTES:
         raise InvalidUserError(
             f"{source} has {size:,} bytes of JSON; Pusher allows {MAX_USER_INFO_BYTES:,}: "

@@ -1,13 +1,10 @@
-"""Which changes are told of, how often, and as what.
+"""From a change to its events: record now, render once.
 
-Changes come from views, from ``observers`` and from ``querysets``. While a view handles a request,
-``handling`` sees to it that what the view pushes and what observers see of it is told of once: a
-``Scope`` of ``scopes`` holds what one ``perform_…()`` changes, and ``moments`` know what was rolled
-back. What objects were before an update is kept by ``remembering``: the channels that they may
-leave (``moves``), and the values by which ``changed`` says what has changed.
-
-A backend that needs no more than that composes its event at once. Changes of many objects
-(``bulk``), of objects that are read again (``refetching``) and of parents that they touch
-(``touching``) wait for the commit, each a ``Change``. Then ``netting`` says what is left to tell of
-them, and ``settling`` tells it, ``reading`` many objects at a time.
+Producers (views, observers, bulk querysets, direct calls) make a ``Change`` and hand it to
+``recording``. That renders what cannot be had later, and writes the rest into the ``journal`` of
+the transaction; a ``block`` is the journal of one ``perform_…()`` or bulk operation. After the
+commit, ``flushing`` resolves verbs, leaves out what ``netting`` makes superfluous, and lets
+``building`` read the rows and ask the backends; ``composing`` makes the events. ``snapshots`` know
+what an object was before, ``touching`` whose update it is too, ``failures`` what becomes of an
+error, and the ``codec`` how the outbox stores a change.
 """

@@ -1,151 +1,126 @@
-"""What is left to tell of the changes of one transaction."""
+"""What is left of the changes of one transaction. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
-from drf_model_pusher.changes.moves import Before
-from drf_model_pusher.composing import socket_id_of, subject_of
+from drf_model_pusher.change import Change
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.suppressing import silent_backends
-
-if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
-
-_KINDS = ("create", "update", "delete")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Change:
-    """One change of objects of one model, as a backend tells of it."""
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A change of one object, whose verb is known."""
 
-    backend: PusherBackend
-
-    event: str
-    """``create``, ``update``, ``delete`` or a verb of one's own."""
-
-    keys: Sequence[Any]
-    """The objects' primary keys."""
-
-    using: str
-    """The alias of the database."""
-
-    ignore: bool = True
-    """Whether to leave out the connection whose id the request carries."""
-
-    asked: bool = False
-    """Whether the backend has said already that it pushes this."""
-
-    before: Mapping[Any, Before] = field(default_factory=dict)
-    """Where objects were heard of before the change, by their keys."""
-
-    changed_fields: frozenset[str] | None = None
-    """What an update has changed, if that is known."""
-
-    events: Sequence[PusherEvent] | None = None
-    """What tells of objects that cannot be read again; None where they can."""
-
-    silent: tuple[type, ...] = field(default_factory=silent_backends)
-    """The backends that push nothing of what this touches."""
+    key: Any
+    verb: str
+    change: Change
+    sources: tuple[Change, ...] = ()
+    """What was recorded, of which this is what is left."""
 
 
-Told: TypeAlias = "tuple[Any, Change] | PusherEvent"
-"""What is to be told: the key of an object with its change, or an event that is made already."""
+Netted: TypeAlias = "Pending | PusherEvent"
 
 
-def gone_change(
-    backend: PusherBackend, event: str, instance: Any, events: Sequence[PusherEvent], *, using: str
-) -> Change:
-    """Return a change that was rendered while the object was there, or that is about none."""
-    key = getattr(instance, "pk", None)
-    return Change(backend=backend, event=event, keys=[key], using=using, events=events)
+def net(pending: Iterable[Netted], *, forget: bool = True) -> list[Netted]:
+    """Return what is left to push, in order.
 
+    Changes of an object through one backend that have the same verb are one; a creation absorbs
+    updates, a deletion everything before it, and what was created and deleted again was never
+    there. Each stands where the first of them did, a deletion where it was made.
 
-def net(changes: Sequence[Change | PusherEvent]) -> list[Told]:
-    """Return what is to be told, in the order of the changes.
-
-    Several updates of an object through one backend are one, a creation stays one, a deletion is
-    all that counts; what was created and deleted again was never there. Each stands where the first
-    of them did. Verbs of one's own stay as they are.
+    Args:
+        pending: The changes, in order.
+        forget: Whether nobody can have heard of what was created and deleted again.
     """
-    left = _Net()
-    for change in changes:
-        if isinstance(change, PusherEvent):
-            left.put_event(change)
-            continue
-        to_python = change.backend.model._meta.pk.to_python
-        for key in change.keys:
-            left.put(to_python(key), change)
-    return [each for each in left.told if each is not None]
+    netting = _Netting(forget=forget)
+    for each in pending:
+        netting.add(each)
+    return [each for each in netting.left if each is not None]
 
 
-class _Net:
-    """What is left so far."""
+class _Netting:
+    def __init__(self, *, forget: bool) -> None:
+        self._forget = forget
+        self.left: list[Netted | None] = []
+        # Where the changes of an object through a backend stand, by verb.
+        self._places: dict[tuple[type, Any], dict[str, int]] = {}
 
-    def __init__(self) -> None:
-        self.told: list[Told | None] = []
-        # Where the change of an object, or the last event about it, stands.
-        self._changes: dict[tuple[type[PusherBackend], Any], int] = {}
-        self._events: dict[str | None, int] = {}
-
-    def put_event(self, event: PusherEvent) -> None:
-        self._events[event.subject] = len(self.told)
-        self.told.append(event)
-
-    def put(self, key: Any, change: Change) -> None:
-        name = (type(change.backend), key)
-        earlier = self._earlier(name, change)
-        if change.event not in _KINDS or key is None:
-            self.told.append((key, change))
-        elif change.event == "delete":
-            if earlier is not None:
-                self.told[self._changes.pop(name)] = None
-            if earlier is None or earlier.event != "create":
-                self.told.append((key, _last(earlier, change, key)))
-        elif earlier is not None:
-            self.told[self._changes[name]] = (key, _merged(earlier, change, key))
+    def add(self, each: Netted) -> None:
+        if isinstance(each, PusherEvent) or each.key is None:
+            self.left.append(each)
+            return
+        places = self._places.setdefault((each.change.backend, each.key), {})
+        if each.verb == "delete":
+            self._add_deletion(each, places)
+        elif (place := _place_of(each.verb, places)) is None:
+            places[each.verb] = len(self.left)
+            self.left.append(each)
         else:
-            self._changes[name] = len(self.told)
-            self.told.append((key, change))
+            self._merge(each, place, places)
 
-    def _earlier(self, name: tuple[type[PusherBackend], Any], change: Change) -> Change | None:
-        """Return what is left of the object's earlier changes, to be one with this."""
-        place = self._changes.get(name)
-        if place is None:
-            return None
-        backend, told = change.backend, self.told[place]
-        if not isinstance(told, tuple):
-            return None
-        if not backend.reads_again():
-            # An event that was made between them is older than what will be read.
-            event = self._events.get(subject_of(backend.model, name[1]))
-            if event is not None and event > place:
-                return None
-        return told[1]
+    def _add_deletion(self, deletion: Pending, places: dict[str, int]) -> None:
+        before, sources = None, deletion.sources
+        for place in places.values():
+            earlier = self.left[place]
+            if isinstance(earlier, Pending):
+                sources = (*earlier.sources, *sources)
+                before = before or earlier.change.before.get(deletion.key)
+            self.left[place] = None
+        created = "create" in places
+        places.clear()
+        if created and self._forget:
+            return
+        if before is not None:
+            # Whoever knew it before the transaction must hear of the deletion, too.
+            change = replace(deletion.change, before={deletion.key: before})
+            deletion = replace(deletion, change=change)
+        self.left.append(replace(deletion, sources=sources))
+
+    def _merge(self, later: Pending, place: int, places: dict[str, int]) -> None:
+        first = self.left[place]
+        if not isinstance(first, Pending):
+            return
+        merged = _merged(first, later)
+        if merged is None:  # neither can be read again
+            self.left.append(later)
+            return
+        self.left[place] = merged
+        if merged.verb != first.verb:
+            places[merged.verb] = places.pop(first.verb)
 
 
-def _last(earlier: Change | None, deletion: Change, key: Any) -> Change:
-    """Return a deletion that knows where the object was heard of before the transaction."""
-    before = None if earlier is None else earlier.before.get(key)
-    return deletion if before is None else replace(deletion, before={key: before})
+def _place_of(verb: str, places: dict[str, int]) -> int | None:
+    if verb in places:
+        return places[verb]
+    # Something may have touched an object before its creation was recorded.
+    partner = {"create": "update", "update": "create"}.get(verb, "")
+    return places.get(partner)
 
 
-def _merged(first: Change, later: Change, key: Any) -> Change:
-    if first is later:
+def _merged(first: Pending, later: Pending) -> Pending | None:
+    one, other = first.change, later.change
+    if one is other:
         return first
-    one, other = first.changed_fields, later.changed_fields
-    writers = {socket_id_of(each.backend, ignore=each.ignore) for each in (first, later)}
-    return replace(
-        first,
-        # Something may have touched an object before it was told of as created.
-        event="create" if "create" in (first.event, later.event) else first.event,
-        keys=[key],
+    events = None
+    if one.events is not None and other.events is not None:
+        if first.verb == later.verb and not one.before and not other.before:
+            events = other.events
+        elif one.backend.asked_at_once and one.view is None:
+            return None
+    fields = (one.changed_fields, other.changed_fields)
+    change = replace(
+        one,
+        before=one.before or other.before,
+        previous={**other.previous, **one.previous},
+        changed_fields=None if None in fields else fields[0] | fields[1],  # type: ignore[operator]
         # What two connections wrote is news to both.
-        ignore=first.ignore and len(writers) == 1,
-        asked=first.asked or later.asked,
-        before=first.before or later.before,
-        silent=tuple(each for each in first.silent if each in later.silent),
-        changed_fields=None if one is None or other is None else one | other,
+        socket_id=one.socket_id if one.socket_id == other.socket_id else None,
+        silent=tuple(each for each in one.silent if each in other.silent),
+        events=events,
+        touches=one.touches or other.touches,
     )
+    verb = "create" if "create" in (first.verb, later.verb) else first.verb
+    return Pending(first.key, verb, change, (*first.sources, *later.sources))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pkgutil import resolve_name
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from rest_framework.generics import GenericAPIView
+from rest_framework.renderers import BaseRenderer
 from rest_framework.serializers import BaseSerializer
 
 from drf_model_pusher.checks.classes import dotted_name, is_subclass
@@ -35,11 +38,15 @@ def is_sound(backend: type[Any]) -> bool:
 def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
     """Go through attributes with a value that means nothing, and what they should be."""
     provider, serializer = backend.provider_class, backend.serializer_class
-    permissions = backend.permission_classes
+    renderer, permissions = backend.renderer_class, backend.permission_classes
     wrong = {
         "provider_class": (
-            provider is not None and not is_subclass(provider, BaseProvider),
-            "a subclass of BaseProvider, the class itself and not its path",
+            not _is_provider(provider),
+            "a subclass of BaseProvider, or its dotted path",
+        ),
+        "renderer_class": (
+            renderer is not None and not is_subclass(renderer, BaseRenderer),
+            "a renderer's class",
         ),
         "serializer_class": (
             serializer is not None and not is_subclass(serializer, BaseSerializer),
@@ -54,8 +61,13 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
             'a list of templates, such as ["orders.{pk}"]',
         ),
         "view_class": (
-            backend.view_class is not None and not isinstance(backend.view_class, type),
-            "a view's class, the class itself and not its path",
+            backend.view_class is not None and not is_subclass(backend.view_class, GenericAPIView),
+            "the class of one of DRF's generic views or viewsets; other views are named by their "
+            "route: `view_name`",
+        ),
+        "view_name": (
+            backend.view_name is not None and not isinstance(backend.view_name, str),
+            'the name of a route, such as "order-detail"',
         ),
         "permission_classes": (
             # Not only classes: permissions are combined by operators.
@@ -64,9 +76,26 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
         ),
         "oversize": (backend.oversize not in ("refer", "drop"), '"refer" or "drop"'),
         "delete_data": (backend.delete_data not in ("full", "key"), '"full" or "key"'),
+        "version_field": (not _is_field(backend), "the name of a field of the model"),
         "conflate": (not isinstance(backend.conflate, bool), "True or False"),
     }
     return ((name, wanted) for name, (is_wrong, wanted) in wrong.items() if is_wrong)
+
+
+def _is_field(backend: Any) -> bool:
+    if backend.version_field is None:
+        return True
+    fields = backend.model._meta.concrete_fields
+    return any(backend.version_field in (field.name, field.attname) for field in fields)
+
+
+def _is_provider(provider: Any) -> bool:
+    if isinstance(provider, str):
+        try:
+            provider = resolve_name(provider)
+        except (ImportError, AttributeError, ValueError):
+            return False
+    return provider is None or is_subclass(provider, BaseProvider)
 
 
 def _all(found: Any, fits: Callable[[Any], bool]) -> bool:

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
+from rest_framework.renderers import BaseRenderer
 
 from drf_model_pusher.checks.classes import is_subclass
 from drf_model_pusher.conf import app_settings, setting_names
@@ -72,8 +73,10 @@ def _wrong_classes() -> Iterator[CheckMessage]:
     for name, base in (
         ("DRF_MODEL_PUSHER_PROVIDER", BaseProvider),
         ("DRF_MODEL_PUSHER_DELIVERY", BaseDelivery),
+        ("DRF_MODEL_PUSHER_RENDERER", BaseRenderer),
     ):
-        path = getattr(app_settings, name)
+        if not (path := getattr(app_settings, name)):
+            continue
         app = next((app for app in _APPS if path.startswith(f"{app}.")), None)
         if app is not None and not apps.is_installed(app):
             yield Error(

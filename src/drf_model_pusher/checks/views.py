@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
-from types import CodeType
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -15,7 +13,7 @@ from drf_model_pusher.backends import PusherBackend
 from drf_model_pusher.checks.classes import dotted_name
 from drf_model_pusher.lookups import view_model
 from drf_model_pusher.registry import registry
-from drf_model_pusher.routes import RoutedView, is_of_drf, routed_views
+from drf_model_pusher.routes import RoutedView, routed_views
 from drf_model_pusher.views import ModelPusherViewMixin
 
 #: The hooks of the mixin, `perform_acreate` and its like too, each with the flag that turns it off
@@ -30,21 +28,13 @@ _HOOKS = {
     for prefix in ("", "a")
 }
 
-_SAVES = {"save", "delete", "asave", "adelete"}
-
-_PUSHES = {
-    f"{prefix}{name}"
-    for name in ("push", "push_change", "push_changes", "push_many")
-    for prefix in ("", "a")
-}
-
 
 def check_views(**kwargs: Any) -> list[CheckMessage]:
     """Check every view with the mixin that a URL leads to."""
     found: list[CheckMessage] = []
     for view in routed_views():
         if issubclass(view.view_class, ModelPusherViewMixin):
-            for check in (_order_of_bases, _own_hooks, _channels, _backends):
+            for check in (_channels, _backends, _annotations):
                 found += _without_failing(check, view)
     return found
 
@@ -56,39 +46,6 @@ def _without_failing(
         return list(check(view))
     except Exception:  # noqa: BLE001 - views may be anything; what cannot be told is not told
         return []
-
-
-def _order_of_bases(view: RoutedView) -> Iterator[CheckMessage]:
-    """Find what DRF's own hooks keep from being pushed, as they call no other."""
-    before = [base.__name__ for base in _before_mixin(view) if is_of_drf(base) and _hooks_in(base)]
-    if before:
-        name = view.view_class.__name__
-        yield Error(
-            f"{dotted_name(view.view_class)} pushes nothing: ModelPusherViewMixin stands "
-            f"behind {before[0]}.",
-            hint=f"Let it stand first: `class {name}(ModelPusherViewMixin, …)`.",
-            obj=view.view_class,
-            id="drf_model_pusher.E022",
-        )
-
-
-def _own_hooks(view: RoutedView) -> Iterator[CheckMessage]:
-    """Find hooks that save by themselves and never reach the mixin's."""
-    for base in _before_mixin(view):
-        for hook in [] if is_of_drf(base) else _hooks_in(base):
-            names = _names_in(vars(base)[hook])
-            reaches = {"super", ModelPusherViewMixin.__name__, *_PUSHES}
-            if view.get(_HOOKS[hook][0]) and names & _SAVES and not names & reaches:
-                is_async = hook.startswith("perform_a")
-                wait, push = ("await ", "apush_change") if is_async else ("", "push_change")
-                yield CheckWarning(
-                    f"{dotted_name(base)}.{hook}() saves without the mixin, so "
-                    "that nothing is pushed.",
-                    hint=f"Call `{wait}super().{hook}(…)`, which saves and pushes; where it has to "
-                    f"save by itself, let it call `{wait}self.{push}(…)` too.",
-                    obj=view.view_class,
-                    id="drf_model_pusher.W023",
-                )
 
 
 def _channels(view: RoutedView) -> Iterator[CheckMessage]:
@@ -123,14 +80,32 @@ def _backends(view: RoutedView) -> Iterator[CheckMessage]:
     own = view_class.get_pusher_backends is not ModelPusherViewMixin.get_pusher_backends
     if model is None or own or not _writes(view) or registry.backends_for(model):
         return
-    if not any(_names_in(member) & _PUSHES for member in _own_members(view_class)):
-        yield CheckWarning(
-            f"{dotted_name(view.view_class)} pushes nothing: {model.__name__} has no backend.",
-            hint="Declare one in the `pusher_backends.py` of an installed app, with a "
-            f"`serializer_class` of {model.__name__}.",
-            obj=view_class,
-            id="drf_model_pusher.W022",
-        )
+    yield CheckWarning(
+        f"{dotted_name(view.view_class)} pushes nothing: {model.__name__} has no backend.",
+        hint="Declare one in the `pusher_backends.py` of an installed app, with a "
+        f"`serializer_class` of {model.__name__}; silence this for a view that pushes by hand.",
+        obj=view_class,
+        id="drf_model_pusher.W022",
+    )
+
+
+def _annotations(view: RoutedView) -> Iterator[CheckMessage]:
+    """Find fields that a GET takes from the view's queryset, and a push has not."""
+    queryset = getattr(view.view_class, "queryset", None)
+    annotated = set(queryset.query.annotations) if queryset is not None else set()
+    for backend in _backends_of(view) if annotated and _writes(view) else []:
+        serializer_class: Any = backend.serializer_class or view.view_class.serializer_class
+        sources = {field.source for field in serializer_class().fields.values()}
+        own_queryset = backend.get_queryset is not PusherBackend.get_queryset
+        if (missing := sorted(annotated & sources)) and not (backend.refetch and own_queryset):
+            yield CheckWarning(
+                f"{backend.__qualname__} pushes no {', '.join(missing)}, which the queryset of "
+                f"{dotted_name(view.view_class)} annotates.",
+                hint="Set `refetch = True` on the backend, and let its `get_queryset()` annotate "
+                "the same.",
+                obj=view.view_class,
+                id="drf_model_pusher.W025",
+            )
 
 
 def _backends_of(view: RoutedView) -> list[type[PusherBackend]]:
@@ -148,32 +123,3 @@ def _writes(view: RoutedView) -> bool:
         and hasattr(super(AsyncPusherViewMixin, view.view_class), hook)
         for hook, (flag, methods) in _HOOKS.items()
     )
-
-
-def _before_mixin(view: RoutedView) -> list[type[Any]]:
-    mro = list(view.view_class.__mro__)
-    return mro[: mro.index(ModelPusherViewMixin)]
-
-
-def _hooks_in(base: type[Any]) -> list[str]:
-    return [hook for hook in _HOOKS if hook in vars(base)]
-
-
-def _own_members(view_class: type[Any]) -> list[Any]:
-    return [
-        member
-        for base in view_class.__mro__
-        if not is_of_drf(base) and base not in ModelPusherViewMixin.__mro__
-        for member in vars(base).values()
-    ]
-
-
-def _names_in(function: Any) -> set[str]:
-    """Return the names that the code of a function mentions, and of the functions in it."""
-    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    return _names_in_code(code) if code else set()
-
-
-def _names_in_code(code: CodeType) -> set[str]:
-    inner = (each for each in code.co_consts if isinstance(each, CodeType))
-    return set(code.co_names).union(*map(_names_in_code, inner))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 from unittest import SkipTest
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
-from drf_model_pusher.contracts.sentences import make_event, must
-from drf_model_pusher.delivery.base import BaseDelivery
+from drf_model_pusher.changes.block import record
+from drf_model_pusher.contracts.messages import make_event, must
+from drf_model_pusher.delivery.base import BaseDelivery, in_use
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers.base import BaseProvider
+from drf_model_pusher.providers.base import BaseProvider, provider_path
+from drf_model_pusher.signals import change_failed
 
 
 class ContractProvider(BaseProvider):
@@ -41,10 +45,6 @@ class ContractProvider(BaseProvider):
         self.arrived.append(event_name)
 
 
-class _UndoneError(Exception):
-    pass
-
-
 class DeliveryContract:
     """What the rest of the package, and its users, rely on in a delivery.
 
@@ -66,54 +66,56 @@ class DeliveryContract:
 
     def test_nothing_leaves_before_the_commit(self) -> None:
         """And everything after it, in the order of the changes."""
-        delivery = self._begin()
-        with transaction.atomic():
-            for n in range(25):
-                self._push(delivery, f"event {n}")
-            self.finish(delivery)
-            must(not ContractProvider.arrived, "Nothing may leave before the commit.")
-        self._must_arrive(delivery, [f"event {n}" for n in range(25)], "After the commit")
+        with self._begun() as delivery:
+            with transaction.atomic():
+                for n in range(25):
+                    self._push(f"event {n}")
+                self.finish(delivery)
+                must(not ContractProvider.arrived, "Nothing may leave before the commit.")
+            self._must_arrive(delivery, [f"event {n}" for n in range(25)], "After the commit")
 
     def test_without_a_transaction_events_leave(self) -> None:
         """There is nothing to wait for."""
-        delivery = self._begin()
-        self._push(delivery, "event")
-        self._must_arrive(delivery, ["event"], "Outside a transaction")
+        with self._begun() as delivery:
+            self._push("event")
+            self._must_arrive(delivery, ["event"], "Outside a transaction")
 
     def test_a_rollback_lets_nothing_leave(self) -> None:
         """Neither then nor later."""
-        delivery = self._begin()
-        self._undo(delivery, "undone")
-        self._push(delivery, "event")
-        self._must_arrive(delivery, ["event"], "After a rollback")
+        with self._begun() as delivery:
+            self._undo("undone")
+            self._push("event")
+            self._must_arrive(delivery, ["event"], "After a rollback")
 
     def test_a_savepoint_that_is_rolled_back_lets_nothing_leave(self) -> None:
         """What is around it leaves."""
-        delivery = self._begin()
-        with transaction.atomic():
-            self._push(delivery, "before")
-            self._undo(delivery, "undone")
-            self._push(delivery, "after")
-        self._must_arrive(delivery, ["before", "after"], "After a savepoint was rolled back")
+        with self._begun() as delivery:
+            with transaction.atomic():
+                self._push("before")
+                self._undo("undone")
+                self._push("after")
+            self._must_arrive(delivery, ["before", "after"], "After a savepoint was rolled back")
 
     def test_a_transaction_leaves_in_one_call(self) -> None:
         """Of ``send()``, where the delivery leaves it to the package to wait for the commit."""
-        delivery = self._begin()
-        if type(delivery).accept is not BaseDelivery.accept:
-            raise SkipTest("the delivery takes events in the transaction, by accept()")
-        calls: list[int] = []
-        send = delivery.send
+        with self._begun() as delivery:
+            if delivery.joins_transaction:
+                raise SkipTest("the delivery takes events in the transaction, by store()")
+            calls: list[int] = []
+            send = delivery.send
 
-        def counted(events: Sequence[PusherEvent]) -> None:
-            calls.append(len(events))
-            send(events)
+            def counted(events: Sequence[PusherEvent]) -> None:
+                calls.append(len(events))
+                send(events)
 
-        delivery.send = counted  # type: ignore[method-assign]
-        with transaction.atomic():
-            self._push(delivery, "first")
-            self._push(delivery, "second")
-        self.finish(delivery)
-        must(calls == [2], f"send() must get a transaction's events in one call, not in {calls}.")
+            delivery.send = counted  # type: ignore[method-assign]
+            with transaction.atomic():
+                self._push("first")
+                self._push("second")
+            self.finish(delivery)
+            must(
+                calls == [2], f"send() must get a transaction's events in one call, not in {calls}."
+            )
 
     def test_what_a_provider_raises_reaches_nobody(self) -> None:
         """It fails an event, never the request."""
@@ -123,16 +125,19 @@ class DeliveryContract:
             ConnectionResetError("gone"),
             KeyError("a bug"),
         ):
-            delivery = self._begin()
-            ContractProvider.failures.append(failure)
-            try:
-                self._push(delivery, "event")
-            except Exception as error:
-                raise AssertionError(
-                    f"The provider raised {failure!r}, and the delivery let it out: API requests "
-                    "would fail."
-                ) from error
-            self.finish(delivery)
+            with self._begun() as delivery:
+                ContractProvider.failures.append(failure)
+                let_out: list[object] = []
+                note = partial(_note, let_out)
+                change_failed.connect(note)
+                self._push("event")
+                change_failed.disconnect(note)
+                must(
+                    not let_out,
+                    f"The provider raised {failure!r}, and the delivery let it out: send() must "
+                    "report a failure by the signal event_failed.",
+                )
+                self.finish(delivery)
 
     def test_what_it_promises_can_be_read(self) -> None:
         """As class attributes, of the right types."""
@@ -151,52 +156,52 @@ class DeliveryContract:
 
     def test_it_waits_for_the_provider_only_if_it_says_so(self) -> None:
         """A provider that hangs shows it."""
-        delivery = self._begin()
-        ContractProvider.gate.clear()
-        opening = threading.Timer(3, ContractProvider.gate.set)
-        opening.start()
-        self._push(delivery, "event")
-        waits = ContractProvider.gate.is_set()
-        opening.cancel()
-        ContractProvider.gate.set()
-        must(
-            waits == delivery.waits_for_provider,
-            f"waits_for_provider is {delivery.waits_for_provider}, but the caller "
-            + ("waited for the provider." if waits else "did not wait for the provider."),
-        )
-        self._must_arrive(delivery, ["event"], "After the provider hung")
+        with self._begun() as delivery:
+            ContractProvider.gate.clear()
+            opening = threading.Timer(3, ContractProvider.gate.set)
+            opening.start()
+            self._push("event")
+            waits = ContractProvider.gate.is_set()
+            opening.cancel()
+            ContractProvider.gate.set()
+            must(
+                waits == delivery.waits_for_provider,
+                f"waits_for_provider is {delivery.waits_for_provider}, but the caller "
+                + ("waited for the provider." if waits else "did not wait for the provider."),
+            )
+            self._must_arrive(delivery, ["event"], "After the provider hung")
 
     # Helpers
 
-    def _begin(self) -> BaseDelivery:
+    @contextmanager
+    def _begun(self) -> Iterator[BaseDelivery]:
         ContractProvider.arrived.clear()
         ContractProvider.failures.clear()
         ContractProvider.gate.set()
-        return self.make_delivery()
+        delivery = self.make_delivery()
+        with in_use(delivery):
+            yield delivery
 
     @staticmethod
-    def _push(delivery: BaseDelivery, name: str) -> None:
-        event = make_event(name, provider=ContractProvider, subject="contract.contract:1")
-        delivery.deliver([event])
+    def _push(name: str) -> None:
+        path = provider_path(ContractProvider)
+        record([make_event(name, provider=path, subject="contract.contract:1")], DEFAULT_DB_ALIAS)
 
-    def _undo(self, delivery: BaseDelivery, name: str) -> None:
-        try:
-            with transaction.atomic():
-                self._push(delivery, name)
-                raise _UndoneError  # noqa: TRY301
-        except _UndoneError:
-            pass
+    def _undo(self, name: str) -> None:
+        with transaction.atomic():
+            self._push(name)
+            transaction.set_rollback(True)
 
     def _must_arrive(self, delivery: BaseDelivery, names: list[str], when: str) -> None:
         self.finish(delivery)
-        arrived = ContractProvider.arrived
+        arrived, order = list(ContractProvider.arrived), ", in this order"
         if delivery.keeps_order is None:
-            must(
-                sorted(arrived) == sorted(names),
-                f"{when} exactly these events must leave: {names}. Left: {arrived}.",
-            )
-        else:
-            must(
-                arrived == names,
-                f"{when} exactly these events must leave, in this order: {names}. Left: {arrived}.",
-            )
+            arrived, names, order = sorted(arrived), sorted(names), ""
+        must(
+            arrived == names,
+            f"{when} exactly these events must leave{order}: {names}. Left: {arrived}.",
+        )
+
+
+def _note(errors: list[object], *, error: Exception, **kwargs: object) -> None:
+    errors.append(error)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 from unittest import SkipTest
 
-from drf_model_pusher.contracts.sentences import make_event, must
+from drf_model_pusher.contracts.messages import make_event, must
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.providers.base import BaseProvider

@@ -16,7 +16,8 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
 from drf_model_pusher.delivery.exits import before_exit_of_child, before_sigterm
 from drf_model_pusher.delivery.queue import EventQueue
-from drf_model_pusher.delivery.rounds import LONGEST_PAUSE, Rounds
+from drf_model_pusher.delivery.retry import RETRY_POLICY
+from drf_model_pusher.delivery.rounds import Rounds
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import MAX_EVENTS_PER_BATCH, PusherEvent
 from drf_model_pusher.forks import after_fork, notice_fork
@@ -141,16 +142,16 @@ class BackgroundDelivery(BaseDelivery):
         """Try what waits; return the seconds to wait before the next round."""
         with self._changed:
             count = _how_many(self._queue.first(_ROUND))
-            entries = self._queue.take(count, troubled=self._rounds.troubled)
+            entries = self._queue.take(count, failing=self._rounds.failing)
             self._busy = True
         try:
-            left, pause = self._rounds.go(entries)
+            left, pause = self._rounds.send(entries)
         # The thread must outlive whatever is wrong in here, a provider that exits too.
         except BaseException:
             logger.exception("delivery round failed")
             lost = [entry.event for entry in self._rounds.end()]
             report_dropped(lost, "an error of ours")
-            left, pause = [], LONGEST_PAUSE
+            left, pause = [], RETRY_POLICY.longest_pause
         with self._changed:
             dropped = self._queue.put_back(left) if left else []
             self._busy = False

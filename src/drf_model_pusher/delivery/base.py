@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from django.utils.module_loading import import_string
 
 from drf_model_pusher import forks
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.delivery.commits import after_commit
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import SettingError
 
@@ -66,94 +63,23 @@ class BaseDelivery(ABC):
         """
         return True
 
-    def accept(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
-        """Take events while the transaction of their change is open; by default, send them after.
+    def store(self, changes: Sequence[Any], *, using: str) -> None:
+        """Write changes, and events about no object, into the database of the change.
 
-        Override it to write them into the database of the change.
+        Called within its transaction, where ``joins_transaction`` says so, instead of ``send()``.
+
+        Args:
+            changes: What was recorded, in order.
+            using: The alias of the database.
+
+        Raises:
+            DatabaseError: They could not be written; the change must not be committed either.
         """
-        after_commit(self.send, events, using=using)
+        raise NotImplementedError(f"{type(self).__qualname__} stores nothing.")
 
     def waiting(self) -> int | None:
         """Return about how many events wait in this process; None where none ever does."""
         return None
-
-    # You should not need to override
-
-    def deliver(self, events: Sequence[PusherEvent], *, using: str | None = None) -> None:
-        """Take events that belong to the current transaction.
-
-        Args:
-            events: What to send, in order.
-            using: The alias of the database that the change was written to.
-        """
-        if _held.get() is None or not postponed(partial(self.deliver, events, using=using)):
-            self.accept(events, using=using)
-
-    def put_off(
-        self, make: Callable[[Sequence[Any]], None], changes: Sequence[Any], *, using: str
-    ) -> None:
-        """Keep changes, and events that come after them, until the commit; events are made then.
-
-        Args:
-            make: Makes and delivers the events of all that the transaction has left so.
-            changes: What to make events of.
-            using: The alias of the database whose transaction decides.
-        """
-        after_commit(make, changes, using=using, instead_of=self.send)
-
-    def writes_in_transaction(self) -> bool:
-        """Say whether events must be made before the commit, since they are committed as well."""
-        kind = type(self)
-        return not (kind.accept is BaseDelivery.accept and kind.deliver is BaseDelivery.deliver)
-
-
-class _Held:
-    """What waits for the end of a block, which tasks that began in it may outlive."""
-
-    def __init__(self) -> None:
-        self.delivers: list[Callable[[], None]] = []
-        self.over: bool = False
-
-
-_held: ContextVar[_Held | None] = ContextVar("held", default=None)
-
-
-@contextmanager
-def set_aside() -> Iterator[list[Callable[[], None]]]:
-    """Keep what is pushed in the block, as calls that push it."""
-    held = _Held()
-    token = _held.set(held)
-    try:
-        yield held.delivers
-    finally:
-        _held.reset(token)
-        held.over = True
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Keep events until the end of the block; if the block fails they are forgotten.
-
-    For a deletion, whose events are made while the object is still there.
-    """
-    with set_aside() as delivers:
-        yield
-    for deliver in delivers:
-        deliver()
-
-
-def postponed(call: Callable[[], None]) -> bool:
-    """Say whether a block keeps what is pushed; the call is kept then."""
-    held = _held.get()
-    if held is None or held.over:
-        return False
-    held.delivers.append(call)
-    return True
-
-
-def is_held_back() -> bool:
-    """Say whether events are kept until the end of a block."""
-    return (held := _held.get()) is not None and not held.over
 
 
 _instances: dict[str, BaseDelivery] = {}
@@ -176,6 +102,20 @@ def get_delivery() -> BaseDelivery:
             if (delivery := _instances.get(path)) is None:
                 delivery = _instances[path] = _delivery_class(path)()
     return delivery
+
+
+@contextmanager
+def in_use(delivery: BaseDelivery) -> Iterator[None]:
+    """Let an instance be the one that the settings name, as tests of deliveries need it."""
+    path = app_settings.DRF_MODEL_PUSHER_DELIVERY
+    before = _instances.get(path)
+    _instances[path] = delivery
+    try:
+        yield
+    finally:
+        _instances.pop(path)
+        if before is not None:
+            _instances[path] = before
 
 
 def _delivery_class(path: str) -> type[BaseDelivery]:

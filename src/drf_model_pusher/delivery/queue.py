@@ -11,7 +11,7 @@ from drf_model_pusher.events import PusherEvent
 
 
 @dataclass(kw_only=True, slots=True)
-class Waiting:
+class QueuedEvent:
     """An event in the queue."""
 
     event: PusherEvent
@@ -29,7 +29,7 @@ class EventQueue:
     def __init__(self, size: int) -> None:
         self.size = size
         # A plain dict would search past all that has left for the first that is still there.
-        self._waiting: OrderedDict[int, Waiting] = OrderedDict()
+        self._waiting: OrderedDict[int, QueuedEvent] = OrderedDict()
         self._numbers = count()
         self._latest: dict[str, int] = {}
 
@@ -42,10 +42,10 @@ class EventQueue:
 
     def put(self, event: PusherEvent, *, now: float) -> PusherEvent | None:
         """Add an event; return the one that had to go for it, if any."""
-        self._add(Waiting(event=event, since=now))
+        self._add(QueuedEvent(event=event, since=now))
         return self._pop().event if len(self._waiting) > self.size else None
 
-    def put_back(self, entries: Iterable[Waiting]) -> list[PusherEvent]:
+    def put_back(self, entries: Iterable[QueuedEvent]) -> list[PusherEvent]:
         """Put entries before all others; return the events that had to go for them."""
         behind = list(self._waiting.values())
         self._waiting.clear()
@@ -54,19 +54,19 @@ class EventQueue:
             self._add(entry)
         return [self._pop().event for _ in range(len(self) - self.size)]
 
-    def take(self, limit: int, *, troubled: Collection[object] = ()) -> list[Waiting]:
+    def take(self, limit: int, *, failing: Collection[str | None] = ()) -> list[QueuedEvent]:
         """Remove and return the oldest entries.
 
         Args:
             limit: How many at the most.
-            troubled: Providers whose events must not be in the way of the others': these are all
+            failing: Providers whose events must not be in the way of the others': these are all
                 taken as well, whatever the limit.
         """
-        if not troubled:
+        if not failing:
             return [self._pop() for _ in range(min(limit, len(self)))]
         taken = []
         for number, entry in self._waiting.items():
-            if entry.event.provider not in troubled:
+            if entry.event.provider not in failing:
                 taken.append(number)
             elif limit:
                 taken.append(number)
@@ -75,14 +75,14 @@ class EventQueue:
             self._waiting.move_to_end(number, last=False)
         return [self._pop() for _ in taken]
 
-    def _pop(self) -> Waiting:
+    def _pop(self) -> QueuedEvent:
         number, entry = self._waiting.popitem(last=False)
         key = entry.event.conflation_key
         if key is not None and self._latest.get(key) == number:
             del self._latest[key]
         return entry
 
-    def _add(self, entry: Waiting) -> None:
+    def _add(self, entry: QueuedEvent) -> None:
         key = entry.event.conflation_key
         if key is not None and key in self._latest and self._conflate(self._latest[key], entry):
             return
@@ -91,7 +91,7 @@ class EventQueue:
         if key is not None:
             self._latest[key] = number
 
-    def _conflate(self, number: int, later: Waiting) -> bool:
+    def _conflate(self, number: int, later: QueuedEvent) -> bool:
         """Let a waiting entry become the net effect of itself and a later one, if there is one."""
         earlier = self._waiting[number]
         if cancels_out(earlier, later.event):
@@ -108,7 +108,7 @@ class EventQueue:
         return True
 
 
-def cancels_out(earlier: Waiting, later: PusherEvent) -> bool:
+def cancels_out(earlier: QueuedEvent, later: PusherEvent) -> bool:
     """Say whether nobody needs to hear of either: what was created and deleted unseen.
 
     The creator has seen it in the response; so has whoever was reached by a try that failed.

@@ -16,9 +16,10 @@ from drf_model_pusher.events import PusherEvent, wire_size
 from drf_model_pusher.lookups import same
 from drf_model_pusher.occupancy.audience import audience
 from drf_model_pusher.packing import Call, pack
-from drf_model_pusher.providers import PusherProvider, get_provider
-from drf_model_pusher.pushing import encode_data, fits, make_event
+from drf_model_pusher.providers import PusherProvider, get_provider, provider_path
+from drf_model_pusher.pushing import fits, make_event
 from drf_model_pusher.registry import registry
+from drf_model_pusher.rendering.encoding import encode
 from drf_model_pusher.routes import routed
 from drf_model_pusher.views import ModelPusherViewMixin
 
@@ -128,17 +129,20 @@ def _filled(push: Push, backend: PusherBackend, instance: Model, event: str) -> 
     names = backend.with_prefix(channels, backend.get_packet)
     if not names:
         return replace(push, problem="it has no channels for this object")
-    whole = make_event(names, name, data, provider=backend.provider_class)
+    path, renderer = provider_path(backend.provider_class), backend.renderer_class
+    whole = make_event(names, name, data, provider=path, renderer_class=renderer)
     sent: PusherEvent | None = whole
     oversize = None if fits(whole) else backend.oversize
     if oversize == "refer":
-        sent = replace(whole, data=encode_data(backend.get_oversize_data(event, instance, data)))
+        small = backend.get_oversize_data(event, instance, data)
+        sent = replace(whole, data=encode(small, renderer))
     if oversize == "drop" or (sent is not None and not fits(sent)):
         sent = None
     heard, _ = audience(names, backend.provider_class)
     left = replace(sent, channels=heard) if sent is not None and heard else None
-    provider = get_provider(backend.provider_class)
-    calls = pack([left]) if left is not None and isinstance(provider, PusherProvider) else []
+    provider = get_provider(path)
+    limit = app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES
+    calls = pack([left], limit) if left is not None and isinstance(provider, PusherProvider) else []
     return replace(
         push,
         event=name,

@@ -28,7 +28,7 @@ class Audience(NamedTuple):
     """Whether one of them only may be."""
 
 
-def audience(channels: Sequence[str], provider: type[BaseProvider] | None = None) -> Audience:
+def audience(channels: Sequence[str], provider: str | type[BaseProvider] | None = None) -> Audience:
     """Return which channels are worth an event, with at most one read of the cache for all.
 
     Args:
@@ -44,7 +44,7 @@ def audience(channels: Sequence[str], provider: type[BaseProvider] | None = None
     return heard
 
 
-def _listening(everybody: Audience, provider: type[BaseProvider] | None) -> Audience:
+def _listening(everybody: Audience, provider: str | type[BaseProvider] | None) -> Audience:
     channels = everybody.channels
     tracked = [channel for channel in channels if is_tracked(channel)]
     if not tracked or not is_default(provider):
@@ -71,19 +71,19 @@ def _listening(everybody: Audience, provider: type[BaseProvider] | None) -> Audi
 
 
 def settle(events: Sequence[PusherEvent]) -> list[PusherEvent | None]:
-    """Ask again about events that are unsure, now that they are about to leave.
+    """Ask again about events whose occupancy is unknown, now that they are about to leave.
 
     This may call Pusher: it belongs where waiting for Pusher is no harm. It never raises.
 
     Returns:
         For each event what is left of it; None where nobody listens.
     """
-    unsure = {channel for event in events if event.unsure for channel in event.channels}
+    unsure = {channel for event in events if event.occupancy_unknown for channel in event.channels}
     if not unsure:
         return list(events)
     synchronize_once(unsure)
     listening = set(_listening(Audience(channels=tuple(sorted(unsure))), None).channels)
-    return [_narrow(event, listening) if event.unsure else event for event in events]
+    return [_narrow(event, listening) if event.occupancy_unknown else event for event in events]
 
 
 def _narrow(event: PusherEvent, listening: set[str]) -> PusherEvent | None:
@@ -91,4 +91,4 @@ def _narrow(event: PusherEvent, listening: set[str]) -> PusherEvent | None:
     if not channels:
         logger.debug("nobody listens channels=%d", len(event.channels))
         return None
-    return replace(event, channels=channels, unsure=False)
+    return replace(event, channels=channels, occupancy_unknown=False)

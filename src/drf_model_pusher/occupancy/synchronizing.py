@@ -89,7 +89,7 @@ def _common_prefix(channels: Collection[str]) -> str:
 
     Pusher may have many more channels than a project pushes to, and filters by prefix only.
     """
-    prefixes = {backend.channel_prefix for backend in registry}
+    prefixes: set[str] = {backend.channel_prefix for backend in registry}
     if len(prefixes) == 1 and all(channel.startswith(tuple(prefixes)) for channel in channels):
         return prefixes.pop()
     return ""

@@ -6,15 +6,17 @@ import json
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pkgutil import resolve_name
+from typing import Any, ClassVar
 
 from django.core.signals import setting_changed
-from django.utils.module_loading import import_string
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.exceptions import ProviderError, SettingError
+from drf_model_pusher.exceptions import DeclarationError, ProviderError, SettingError
 from drf_model_pusher.forks import after_fork, notice_fork
 
 
@@ -54,6 +56,8 @@ class BaseProvider(ABC):
         """
         for sent, event in enumerate(events):
             try:
+                if sent:
+                    before_call()
                 self.trigger(list(event.channels), event.name, event.json(), event.socket_id)
             except ProviderError as error:
                 error.sent, error.refused = sent, 1
@@ -112,35 +116,90 @@ class BatchProvider(BaseProvider):
         """Send events in their order."""
 
 
+_checks: ContextVar[Callable[[], None] | None] = ContextVar("checks", default=None)
+
+
+@contextmanager
+def before_each_call(check: Callable[[], None]) -> Iterator[None]:
+    """Make a check before each call that the block makes; it raises ProviderError to refuse it."""
+    token = _checks.set(check)
+    try:
+        yield
+    finally:
+        _checks.reset(token)
+
+
+def before_call() -> None:
+    """Make the check that is asked for, if any: before each call of ``send()`` but its first."""
+    if check := _checks.get():
+        check()
+
+
 #: The provider that tests have instead of each other, while it is that of the settings.
 STAND_IN = "drf_model_pusher.testing.StandInProvider"
 
+_classes: dict[str, type[BaseProvider]] = {}
 _instances: dict[type[BaseProvider], BaseProvider] = {}
 
 # Reentrant, since a provider may ask for another one while it is configured.
 _lock = threading.RLock()
 
 
-def get_provider(provider_class: type[BaseProvider] | None = None) -> BaseProvider:
-    """Return this process's instance of a provider class; by default the one of the settings."""
+def get_provider(provider: str | type[BaseProvider] | None = None) -> BaseProvider:
+    """Return this process's instance of a provider.
+
+    Args:
+        provider: Its dotted path or its class; by default that of the settings.
+
+    Raises:
+        SettingError: The setting names no provider.
+        DeclarationError: The path names no provider.
+    """
     notice_fork()
-    if provider_class is None or (
-        app_settings.DRF_MODEL_PUSHER_PROVIDER == STAND_IN and not provider_class._is_for_tests
-    ):
-        provider_class = _default_class()
-    return _configured(provider_class)
+    found = _default_class() if provider is None else _class_of(provider)
+    if app_settings.DRF_MODEL_PUSHER_PROVIDER == STAND_IN and not found._is_for_tests:
+        found = _default_class()
+    return _configured(found)
 
 
-def is_default(provider_class: type[BaseProvider] | None) -> bool:
-    """Say whether this is the provider of the settings; None stands for it."""
-    return provider_class is None or provider_class is _default_class()
+def provider_path(provider: str | type[BaseProvider] | None) -> str | None:
+    """Return the dotted path by which ``get_provider()`` finds a provider.
+
+    A class that stands inside a function is found in this process alone.
+    """
+    if provider is None or isinstance(provider, str):
+        return provider
+    path = f"{provider.__module__}.{provider.__qualname__}"
+    _classes[path] = provider
+    return path
+
+
+def is_default(provider: str | type[BaseProvider] | None) -> bool:
+    """Return whether this is the provider of the settings; None stands for it."""
+    return provider is None or _class_of(provider) is _default_class()
+
+
+def _class_of(provider: str | type[BaseProvider]) -> type[BaseProvider]:
+    if not isinstance(provider, str):
+        return provider
+    if provider not in _classes:
+        try:
+            found = resolve_name(provider)
+            if not issubclass(found, BaseProvider):
+                raise TypeError  # noqa: TRY301 - as for what is no class at all
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
+            raise DeclarationError(
+                f"The provider {provider!r} cannot be imported, or is no provider."
+            ) from error
+        _classes[provider] = found
+    return _classes[provider]
 
 
 def _default_class() -> type[BaseProvider]:
     path = app_settings.DRF_MODEL_PUSHER_PROVIDER
     try:
-        return cast("type[BaseProvider]", import_string(path))
-    except ImportError as error:
+        return _class_of(path)
+    except DeclarationError as error:
         raise SettingError(
             f"The setting DRF_MODEL_PUSHER_PROVIDER names {path!r}, which cannot be imported.",
             hint="DRF_MODEL_PUSHER_PROVIDER is the dotted path of a subclass of BaseProvider.",

@@ -10,10 +10,12 @@ from rest_framework.relations import Hyperlink
 from rest_framework.settings import api_settings
 
 from drf_model_pusher.channel_templates import value_of
-from drf_model_pusher.rendering.keys import primary_key
+from drf_model_pusher.rendering.keys import primary_key, version_of
 
 
-def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]:
+def reference(
+    event: str, instance: Any, data: Any, view: Any, version_field: str | None = None
+) -> dict[str, Any]:
     """Return the primary key, the API's URL of the object where it can be told, and a mark.
 
     Args:
@@ -21,10 +23,12 @@ def reference(event: str, instance: Any, data: Any, view: Any) -> dict[str, Any]
         instance: The object.
         data: What was rendered of it.
         view: The view that made the change, or None.
+        version_field: The field of the object's version, which is told as well.
     """
     if not isinstance(instance, models.Model):
         return {"truncated": True}
-    referred = {**primary_key(instance), "truncated": True}
+    version = version_of(instance, version_field)
+    referred = {**primary_key(instance), **version, "truncated": True}
     if event != "delete" and (url := _view_url(instance, view) or _own_url(instance, data)):
         referred["url"] = url
     return referred

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.pushing import encode_data
+from drf_model_pusher.rendering.encoding import encode_plain
 
 #: Characters of an event's data in a message.
 _SHOWN = 300
@@ -65,7 +65,7 @@ def _read(text: Any, wanted: Any) -> Any:
 def rendered(value: Any) -> Any:
     """Return a value as a response would carry it; what cannot be rendered as it is."""
     try:
-        return json.loads(encode_data(value))
+        return json.loads(encode_plain(value))
     except (TypeError, ValueError):
         return value
 

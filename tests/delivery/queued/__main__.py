@@ -10,7 +10,7 @@ django.setup()
 
 from django.db import transaction  # noqa: E402
 
-from drf_model_pusher.delivery import get_delivery  # noqa: E402
+from drf_model_pusher.changes.block import record  # noqa: E402
 from drf_model_pusher.events import PusherEvent  # noqa: E402
 from drf_model_pusher.signals import event_failed  # noqa: E402
 
@@ -20,7 +20,7 @@ class UndoneError(Exception):
 
 
 def push(name):
-    get_delivery().deliver([PusherEvent(channels=("orders",), name=name, data="{}")])
+    record([PusherEvent(channels=("orders",), name=name, data="{}")], "default")
 
 
 def undo(name):

@@ -1,0 +1,2 @@
+export { batchedAuthorization } from "./authorization.js";
+export { liveList } from "./live-list.js";
