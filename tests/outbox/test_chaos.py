@@ -1,4 +1,4 @@
-"""The short form of ``make test CHAOS=1``."""
+"""The short form of ``make chaos``."""
 
 import pytest
 
