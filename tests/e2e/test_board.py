@@ -25,6 +25,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A page that a test puts in place of the site's may connect to the site as well.
+    "--disable-features=LocalNetworkAccessChecks",
 ]
 
 
