@@ -12,6 +12,7 @@ class CardPusherBackend(PrivatePusherBackend):
     serializer_class = CardSerializer
     channels = ["boards.{list__board_id}"]
     view_class = BoardViewSet
+    version_field = "version"
 
 
 class BoardPusherBackend(PresencePusherBackend):

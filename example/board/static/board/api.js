@@ -19,6 +19,7 @@ export class Api {
 
   lists = () => this.#send("GET", `lists/?board=${this.board}`);
   cards = () => this.#send("GET", `cards/?board=${this.board}`);
+  card = (id) => this.#send("GET", `cards/${id}/`);
   create = (card) => this.#send("POST", "cards/", card);
   update = (id, changes) => this.#inOrder(id, "PATCH", changes);
   remove = (id) => this.#inOrder(id, "DELETE");

@@ -1,42 +1,26 @@
 // The connection to Pusher, or to any server that speaks its protocol.
 
-const STATES = {
-  initialized: ["connecting", "Connecting"],
-  connecting: ["connecting", "Connecting"],
-  connected: ["live", "Live"],
-  unavailable: ["offline", "Offline, trying again"],
-  disconnected: ["offline", "Offline"],
-  failed: ["offline", "No live updates"],
-};
+import { batchedAuthorization } from "drf-model-pusher";
 
 /**
- * Subscribe, and return the connection's id, as a function, and a function that tells others where
- * this user types.
- *
- * `subscribed` is called after each (re)connect. Events of the time before are gone: Pusher keeps
- * no history, so this is the moment to fetch. `refused` is called if the board is not for us.
+ * Connect, and return the channel of the cards, the connection's id, as a function, and a function
+ * that tells others where this user types. `refused` is called if the board is not for us.
  */
-export function listen({ key, board, options }, csrfToken, on) {
-  const { state, subscribed, refused, event, people, typing } = on;
-  const show = (name) => state(...(STATES[name] ?? STATES.connecting));
-  if (!globalThis.Pusher) {
-    show("failed"); // pusher-js did not load: the board works, but does not change by itself
-    return { socketId: () => undefined, type() {} };
-  }
-  // Before each subscription pusher-js asks our server, which asks the board's own API.
-  const headers = { "X-CSRFToken": csrfToken };
-  const channelAuthorization = { endpoint: "/pusher/auth", headers };
+export function connect({ key, board, options }, csrfToken, { refused, event, people, typing }) {
+  // pusher-js did not load: the board works, but does not change by itself.
+  if (!globalThis.Pusher) return { channel: [], socketId: () => undefined, type() {} };
+  // Before it subscribes pusher-js asks our server, which asks the board's own API.
+  const channelAuthorization = batchedAuthorization({
+    headers: () => ({ "X-CSRFToken": csrfToken }),
+  });
   const pusher = new Pusher(key, { ...options, channelAuthorization });
-  pusher.connection.bind("state_change", ({ current }) => show(current));
 
-  const cards = pusher.subscribe(`private-boards.${board}`);
-  cards.bind("pusher:subscription_succeeded", subscribed);
-  cards.bind("pusher:subscription_error", ({ status }) => {
-    if (status !== 403) return;
+  const channel = pusher.subscribe(`private-boards.${board}`);
+  channel.bind("pusher:subscription_error", () => {
     pusher.disconnect();
     refused();
   });
-  cards.bind_global((name, data) => {
+  channel.bind_global((name, data) => {
     if (name.startsWith("card.")) event(name, data);
   });
 
@@ -56,6 +40,7 @@ export function listen({ key, board, options }, csrfToken, on) {
   });
 
   return {
+    channel,
     // No socket id while disconnected: then nothing needs to be left out.
     socketId: () =>
       pusher.connection.state === "connected" ? pusher.connection.socket_id : undefined,

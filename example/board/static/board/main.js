@@ -1,29 +1,23 @@
 // The parts, put together: what the user does becomes requests, what arrives becomes the page.
 
+import { liveList } from "drf-model-pusher";
 import { Api } from "./api.js";
+import { Board } from "./board.js";
 import { edit } from "./edit.js";
-import { listen } from "./live.js";
+import { connect } from "./live.js";
 import { logEvent } from "./log.js";
 import { Mover } from "./move.js";
 import { showPeople, showTyping, tellTyping } from "./people.js";
-import { Store } from "./store.js";
 import { View } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
 const root = byId("lists");
-const store = new Store(() => view.render());
-const view = new View(root, store);
 
 // The server's side
 
 const config = JSON.parse(byId("config").textContent);
 const csrfToken = document.querySelector("[name=csrfmiddlewaretoken]").value;
-const live = listen(config, csrfToken, {
-  state(state, text) {
-    byId("status").dataset.state = state;
-    byId("status").textContent = text;
-  },
-  subscribed: load,
+const connection = connect(config, csrfToken, {
   refused: showStranger,
   people: (members, myId) => showPeople(byId("here"), members, myId),
   typing(list, name) {
@@ -31,32 +25,41 @@ const live = listen(config, csrfToken, {
     if (element) showTyping(element, name);
   },
   event(name, card) {
-    const sentence = receive(name, card);
+    const sentence = describe(name, card);
     logEvent(byId("log"), name, sentence, card);
     announce(`Elsewhere: ${sentence}.`);
+    requestAnimationFrame(() => view.flash(card.id));
   },
 });
-const api = new Api(config.board, csrfToken, live.socketId);
-
-// Not only when the connection stands: the board must not need it. One load after the other, so
-// that the newest has the last word.
-let loading = Promise.resolve();
-load();
-
-function load() {
-  loading = loading.then(fetchBoard);
-}
-
-async function fetchBoard() {
-  const mark = store.mark();
-  try {
+const api = new Api(config.board, csrfToken, connection.socketId);
+const cards = liveList({
+  channel: connection.channel,
+  model: "card",
+  version: "version",
+  async fetch() {
     const [lists, cards] = await Promise.all([api.lists(), api.cards()]);
-    store.load(lists, cards, mark);
-    root.ariaBusy = "false";
-  } catch (error) {
-    notify(`The board could not be loaded. ${error.message}`);
-  }
-}
+    board.lists = lists;
+    return cards;
+  },
+  fetchOne: api.card,
+});
+const board = new Board(cards, () => view.render());
+const view = new View(root, board);
+
+const STATES = {
+  loading: "Connecting",
+  live: globalThis.Pusher ? "Live" : "No live updates",
+  offline: "Offline, trying again",
+  stale: "Catching up",
+};
+
+cards.subscribe(() => {
+  view.render();
+  byId("status").dataset.state = cards.status;
+  byId("status").textContent = STATES[cards.status];
+  root.ariaBusy = String(cards.status === "loading");
+  if (cards.error) notify(`The board could not be loaded. ${cards.error.message ?? ""}`);
+});
 
 /** The board is not for this user; the server has said so, and has given nothing away. */
 function showStranger() {
@@ -64,18 +67,14 @@ function showStranger() {
   byId("stranger").hidden = false;
 }
 
-/** Apply an event of somebody else's change, and return what it means in words. */
-function receive(name, card) {
+/** What an event of somebody else's change means in words, before it shows. */
+function describe(name, card) {
   const title = `“${card.title}”`;
-  const list = store.lists.find(({ id }) => id === card.list)?.name ?? "another list";
-  if (name === "card.delete") {
-    store.remove(card.id);
-    return `${title} deleted`;
-  }
-  const old = store.apply(card);
-  view.flash(card.id);
-  if (old === false) return `${title}: known already`;
-  if (old === null) return `${title} added to ${list}`;
+  const old = cards.get(card.id);
+  const list = board.lists.find(({ id }) => id === card.list)?.name ?? "another list";
+  if (name === "card.delete") return `${title} deleted`;
+  if (!old) return `${title} added to ${list}`;
+  if (old.version >= card.version) return `${title}: known already`;
   if (old.list !== card.list) return `${title} moved to ${list}`;
   if (old.position !== card.position) return `${title} moved within ${list}`;
   return `${title} edited`;
@@ -83,25 +82,20 @@ function receive(name, card) {
 
 // The user's side
 
-/** Show a change at once, send it, and take it back if the server refuses. */
-async function change(id, changes, request) {
-  const draft = store.draft(id, changes);
+/** Whether a write succeeds; its change shows at once, and is taken back if the server refuses. */
+async function succeeds(write) {
   try {
-    const card = await request();
-    if (card) store.apply(card);
-    else store.remove(id);
+    await write;
     return true;
   } catch (error) {
-    if (error.status === 404) store.remove(id);
     notify(`Not saved. ${error.message}`);
     return false;
-  } finally {
-    store.settle(draft);
   }
 }
 
 function update(id, changes) {
-  return change(id, changes, () => api.update(id, changes));
+  const optimistic = { id, ...changes };
+  return succeeds(cards.save(() => api.update(id, changes), { optimistic }));
 }
 
 root.addEventListener("submit", async (event) => {
@@ -113,16 +107,15 @@ root.addEventListener("submit", async (event) => {
   const card = { list, title: input.value.trim(), notes: "" };
   if (!card.title) return;
   input.value = "";
-  const position = store.positionAt(list, store.cards(list).length);
-  const shown = { ...card, position };
-  const isSaved = await change(`new-${crypto.getRandomValues(new Uint32Array(1))}`, shown, () =>
-    api.create(card),
-  );
+  const position = board.positionAt(list, board.cards(list).length);
+  const id = `new-${crypto.getRandomValues(new Uint32Array(1))}`;
+  const optimistic = { id, ...card, position };
+  const isSaved = await succeeds(cards.save(() => api.create(card), { optimistic }));
   if (isSaved) announce(`“${card.title}” added.`);
   else input.value ||= card.title; // nothing that was typed is lost
 });
 
-const type = tellTyping(live.type);
+const type = tellTyping(connection.type);
 root.addEventListener("input", ({ target }) => {
   const list = target.closest(".list");
   if (list) type(Number(list.dataset.list));
@@ -131,7 +124,7 @@ root.addEventListener("input", ({ target }) => {
 root.addEventListener("click", ({ target }) => {
   const item = target.closest(".card");
   const action = target.closest("[data-action]")?.dataset.action;
-  const card = item && store.card(Number(item.dataset.card));
+  const card = item && board.card(Number(item.dataset.card));
   if (!card) return;
   if (action === "edit") startEdit(item, card);
   if (action === "delete") askToDelete(card);
@@ -139,15 +132,15 @@ root.addEventListener("click", ({ target }) => {
 
 root.addEventListener("dblclick", ({ target }) => {
   const item = target.closest(".text")?.closest(".card");
-  const card = item && store.card(Number(item.dataset.card));
+  const card = item && board.card(Number(item.dataset.card));
   if (card) startEdit(item, card);
 });
 
 function startEdit(item, card) {
-  edit(item, card, store.lists, async (changes) => {
+  edit(item, card, board.lists, async (changes) => {
     // A card that changes lists by form goes to the end.
     if (changes.list) {
-      changes.position = store.positionAt(changes.list, store.cards(changes.list).length);
+      changes.position = board.positionAt(changes.list, board.cards(changes.list).length);
     }
     if (await update(card.id, changes)) announce("Saved.");
   });
@@ -162,7 +155,8 @@ function askToDelete(card) {
     const list = view.listElement(card.list);
     const place = view.element(card.id);
     const neighbour = place?.nextElementSibling ?? place?.previousElementSibling;
-    const deleted = change(card.id, null, () => api.remove(card.id));
+    const remove = () => api.remove(card.id);
+    const deleted = succeeds(cards.remove(card.id, remove, { optimistic: true }));
     // The button that had the focus is gone.
     (neighbour?.querySelector(".handle") ?? list.querySelector(".add input")).focus();
     if (await deleted) announce(`“${card.title}” deleted.`);
@@ -172,12 +166,12 @@ function askToDelete(card) {
 
 new Mover({
   root,
-  store,
+  board,
   view,
   announce,
   async drop(id, changes) {
-    const { title } = store.card(id);
-    const { name } = store.lists.find((list) => list.id === changes.list);
+    const { title } = board.card(id);
+    const { name } = board.lists.find((list) => list.id === changes.list);
     if (await update(id, changes)) announce(`“${title}” moved to ${name}.`);
   },
 });

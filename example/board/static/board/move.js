@@ -6,8 +6,8 @@ const EDGE = 60; // pixels from the window's edge where it begins to scroll
 export class Mover {
   #lift = null; // what is being moved: {id, draft, list, index}
 
-  constructor({ root, store, view, announce, drop }) {
-    Object.assign(this, { store, view, announce, drop });
+  constructor({ root, board, view, announce, drop }) {
+    Object.assign(this, { board, view, announce, drop });
     root.addEventListener("pointerdown", (event) => this.#pointerDown(event));
     root.addEventListener("keydown", (event) => this.#keyDown(event));
     root.addEventListener("click", (event) => this.#click(event));
@@ -21,31 +21,30 @@ export class Mover {
   // The three verbs
 
   #start(id, byKeys) {
-    const card = this.store.card(id);
-    const index = this.store.cards(card.list).findIndex((each) => each.id === id);
+    const card = this.board.card(id);
+    const index = this.board.cards(card.list).findIndex((each) => each.id === id);
     const from = { list: card.list, index };
-    this.view.lifted = id;
-    this.#lift = { id, byKeys, from, ...from, draft: this.store.draft(id, {}) };
+    this.#lift = { id, byKeys, from, ...from };
+    this.board.lift({ id });
   }
 
   #place(list, index) {
     const lift = this.#lift;
     if (lift.list === list && lift.index === index) return false;
     Object.assign(lift, { list, index });
-    const position = this.store.positionAt(list, index, lift.id);
-    this.store.revise(lift.draft, { list, position });
+    const position = this.board.positionAt(list, index, lift.id);
+    this.board.lift({ id: lift.id, list, position });
     return true;
   }
 
   #end(isDrop) {
-    const { id, draft, from, list, index } = this.#lift;
+    const { id, from, list, index } = this.#lift;
     this.#lift = null;
-    this.view.lifted = null;
     const isMoved = list !== from.list || index !== from.index;
-    const card = this.store.card(id);
+    const card = this.board.card(id);
     if (isDrop && isMoved && card) this.drop(id, { list: card.list, position: card.position });
     else this.announce(card ? `“${card.title}” stays where it was.` : "The card is gone.");
-    this.store.settle(draft);
+    this.board.lift(null);
   }
 
   // Keys
@@ -60,15 +59,15 @@ export class Mover {
     }
     const id = Number(handle.closest(".card").dataset.card);
     this.#start(id, true);
-    this.announce(`Lifted “${this.store.card(id).title}”. ${this.#whereabouts()}`);
+    this.announce(`Lifted “${this.board.card(id).title}”. ${this.#whereabouts()}`);
   }
 
   #keyDown(event) {
     if (!this.#lift?.byKeys) return;
     const { list, index, id } = this.#lift;
-    const lists = this.store.lists.map((each) => each.id);
+    const lists = this.board.lists.map((each) => each.id);
     const at = lists.indexOf(list);
-    const size = (of) => this.store.cards(of).filter((card) => card.id !== id).length;
+    const size = (of) => this.board.cards(of).filter((card) => card.id !== id).length;
     const next = {
       ArrowUp: () => [list, Math.max(0, index - 1)],
       ArrowDown: () => [list, Math.min(size(list), index + 1)],
@@ -85,8 +84,8 @@ export class Mover {
 
   #whereabouts() {
     const { list, index } = this.#lift;
-    const { name } = this.store.lists.find((each) => each.id === list);
-    return `${name}, place ${index + 1} of ${this.store.cards(list).length}.`;
+    const { name } = this.board.lists.find((each) => each.id === list);
+    return `${name}, place ${index + 1} of ${this.board.cards(list).length}.`;
   }
 
   // Pointers
@@ -117,7 +116,7 @@ export class Mover {
     };
     const follow = () => {
       ghost.style.translate = `${pointer.clientX - down.clientX}px ${pointer.clientY - down.clientY}px`;
-      if (this.store.card(id)) this.#placeUnder(pointer);
+      if (this.board.card(id)) this.#placeUnder(pointer);
     };
     on("pointermove", (move) => {
       pointer = move;
@@ -139,10 +138,10 @@ export class Mover {
 
   #placeUnder({ clientX, clientY }) {
     const section = nearest(
-      this.store.lists.map(({ id }) => this.view.listElement(id)), clientX, clientY,
+      this.board.lists.map(({ id }) => this.view.listElement(id)), clientX, clientY,
     );
     const list = Number(section.dataset.list);
-    const others = this.store.cards(list).filter(({ id }) => id !== this.#lift.id);
+    const others = this.board.cards(list).filter(({ id }) => id !== this.#lift.id);
     // As laid out, whatever glides at the moment.
     const top = section.getBoundingClientRect().top - section.offsetTop;
     const index = others.findIndex(({ id }) => {

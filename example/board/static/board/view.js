@@ -6,21 +6,20 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 export class View {
   #lists = new Map(); // id → section
   #cards = new Map(); // id → li
-  lifted = null; // the id of the card that is being moved
 
-  constructor(root, store) {
+  constructor(root, board) {
     this.root = root;
-    this.store = store;
+    this.board = board;
   }
 
-  /** Make the page show what the store holds. Elements stay the same, so focus and edits do too. */
+  /** Make the page show what the board holds. Elements stay the same, so focus and edits do too. */
   render() {
     const focused = document.activeElement;
     const before = new Map([...this.#cards].map(([id, item]) => [id, item.getBoundingClientRect()]));
     const shown = new Set();
-    for (const list of this.store.lists) {
+    for (const list of this.board.lists) {
       const section = this.#list(list);
-      const cards = this.store.cards(list.id);
+      const cards = this.board.cards(list.id);
       section.querySelector("[data-count]").textContent = cards.length;
       let place = section.querySelector(".cards").firstElementChild;
       for (const card of cards) {
@@ -84,9 +83,9 @@ export class View {
     item.querySelector("[data-notes]").textContent = notes;
     const isNew = typeof id === "string"; // the server has yet to give it an id
     for (const button of item.querySelectorAll(".face button")) button.disabled = isNew;
-    item.classList.toggle("lifted", this.lifted === id);
+    item.classList.toggle("lifted", this.board.lifted?.id === id);
     const handle = item.querySelector(".handle");
-    handle.setAttribute("aria-pressed", this.lifted === id);
+    handle.setAttribute("aria-pressed", this.board.lifted?.id === id);
     handle.setAttribute("aria-label", `Move “${title}”`);
     for (const action of ["edit", "delete"]) {
       const label = `${action === "edit" ? "Edit" : "Delete"} “${title}”`;
@@ -101,7 +100,7 @@ export class View {
     for (const [id, item] of this.#cards) {
       const from = before.get(id);
       const to = item.getBoundingClientRect();
-      if (!from || id === this.lifted || (from.x === to.x && from.y === to.y)) continue;
+      if (!from || id === this.board.lifted?.id || (from.x === to.x && from.y === to.y)) continue;
       const start = `translate(${from.x - to.x}px, ${from.y - to.y}px)`;
       item.animate([{ transform: start }, {}], { duration: 180, easing: "ease-out" });
     }
