@@ -131,7 +131,8 @@ def test_a_view_tells_that_the_app_is_not_installed(project, push):
     assert result.stderr == (
         'nothing pushed reason=setting hint=INSTALLED_APPS += ["drf_model_pusher"]\n'
     )
-    assert project({}, line).stderr == ""
+    installed = "nothing pushed reason=no_backend view=UserViewSet model=User\n"
+    assert project({}, line).stderr == installed
 
 
 README = {

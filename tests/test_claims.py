@@ -4,6 +4,7 @@ import pytest
 
 from drf_model_pusher.backends import PrivatePusherBackend, PusherBackend
 from drf_model_pusher.claims import claimed_by_others
+from tests.boards.models import Board
 from tests.boards.serializers import BoardSerializer
 
 pytestmark = pytest.mark.usefixtures("own_registry")
@@ -53,3 +54,21 @@ def test_what_breaks_down_may_be_a_claim_of_another(other):
 def test_a_public_backend_may_write_a_private_name_by_hand(other):
     mine = declare(PusherBackend, channels=["private-boards.{pk}"])
     assert claimed_by_others(mine, ["private-boards.7"], [other]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("base", [PrivatePusherBackend, PusherBackend])
+def test_its_events_do_not_leave_there(memory, caplog, django_user_model, base, other):
+    board = Board.objects.create(
+        owner=django_user_model.objects.create_user("ada"), slug="a", team=None
+    )
+
+    def get_channels(self, instance=None):
+        return [f"private-boards.{instance.pk}", "private-mine"]
+
+    declare(base, get_channels=get_channels).push_change("update", board)
+    left = {f"private-boards.{board.pk}", "private-mine"}
+    if base is PrivatePusherBackend:
+        left = {"private-mine"}
+        assert "channels left out reason=claimed" in caplog.text
+    assert {name for event in memory for name in event.channels} == left

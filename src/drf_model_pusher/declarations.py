@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -12,6 +13,7 @@ from drf_model_pusher.async_code import data_of
 from drf_model_pusher.change import Change
 from drf_model_pusher.change_rules import ChangeRules
 from drf_model_pusher.channels import as_names
+from drf_model_pusher.claims import claimed_by_others
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry, same_model
 from drf_model_pusher.rendering.keys import object_key
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from drf_model_pusher.providers import BaseProvider
 
+
+logger = logging.getLogger("drf_model_pusher")
 
 _Backend = TypeVar("_Backend", bound="BackendDeclaration")
 
@@ -129,6 +133,9 @@ class BackendDeclaration(ChangeRules):
 
     model: ClassVar[type[models.Model]]
 
+    is_always_asked: ClassVar[bool] = True
+    """Whether it understands all names that it pushes to, and so is asked who may subscribe."""
+
     # Here for subclasses whose `__init__()` does not call this one.
     view: Any = None
     #: The change that is built, for its hooks; None where there is none yet.
@@ -163,6 +170,8 @@ class BackendDeclaration(ChangeRules):
         cls.model = model
         cls.validate(cls.Meta)
         cls.asked_at_once = cls.needs_view() or cls.has_own_packet()
+        names_itself = cls.names_channels_itself() or cls.has_own_packet() or cls.channels is None
+        cls.is_always_asked = not names_itself
         if cls.observe and cls.needs_view():
             raise DeclarationError(
                 f"{cls.__qualname__} observes changes that are made without a view: give it "
@@ -243,13 +252,22 @@ class BackendDeclaration(ChangeRules):
     def with_prefix(self, channels: Sequence[str], source: Callable[..., object]) -> list[str]:
         """Return names with the prefix and the infix that they may lack.
 
+        Those that only rules of other backends grant are left out: this one would not be asked.
+
         Raises:
             DeclarationError: What the source gave is no list of names.
         """
         names = as_names(channels, source)
         if not self.channel_prefix and not self.cache:
             return names
-        return list(dict.fromkeys(map(self.full_name, names)))
+        names = list(dict.fromkeys(map(self.full_name, names)))
+        if self.is_always_asked:
+            return names
+        others = (each() for each in registry if each is not type(self))
+        if claimed := claimed_by_others(self, names, others):
+            kind, count = type(self).__qualname__, len(claimed)
+            logger.error("channels left out reason=claimed backend=%s count=%d", kind, count)
+        return [name for name in names if name not in claimed]
 
 
 def _shows(view: Any, model: type[models.Model]) -> bool:
