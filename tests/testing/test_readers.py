@@ -129,6 +129,18 @@ class TestPushEqualsGet:
         declare()
         assert_push_equals_get(views.BoardViewSet, board, ada)
 
+    def test_parents_that_the_object_touches_do_not_count(self, ada, board):
+        declare(view_class=None, base=PusherBackend, serializer_class=LongBoardSerializer)
+        task = Task.objects.create(board=board, text="a")
+        declare(
+            PusherBackend,
+            serializer_class=TaskSerializer,
+            channels=["tasks"],
+            view_class=None,
+            touches=["board"],
+        )
+        assert_push_equals_get(views.TaskViewSet, task, ada, kwargs={"board_pk": board.pk})
+
     def test_a_view_that_is_no_viewset_with_a_look_up_of_its_own(self, ada, board):
         declare(view_class=views.BoardBySlugView, channels=["boards.{slug}"])
         assert_push_equals_get(views.BoardBySlugView, board, ada)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from django.db.models import Model
 
 from drf_model_pusher.authorization.refusals import BrokeDown, Refused
+from drf_model_pusher.changes.composing import subject_of
 from drf_model_pusher.channel_templates import value_of
 from drf_model_pusher.channels import ChannelKind, check_name
 from drf_model_pusher.events import PusherEvent
@@ -144,9 +145,11 @@ def _update(
             each(view=view).push_change("update", instance)
         return HttpResponse()
 
+    # Not those of parents that the object touches.
+    subjects = {subject_of(each.model, instance.pk) for each in backends}
     with capture_events() as events:
         _send("patch", view_class, user, kwargs, push)
-        return list(events)
+        return [event for event in events if event.subject in subjects]
 
 
 def _get(view_class: Any, user: Any, kwargs: dict[str, Any], name: str) -> Any:
