@@ -1,4 +1,4 @@
-"""The embedded server: one event to many subscribers of one channel, beside the floor's."""
+"""The development server: one event to many subscribers of one channel, beside the floor's."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ import psutil
 
 from benchmarks.report import Findings, Table
 from benchmarks.rounds import Samples, turns
-from drf_model_pusher.server import protocol
-from drf_model_pusher.server.application import Limits
-from drf_model_pusher.server.hub import Hub
-from drf_model_pusher.server.requests import parse_event
-from drf_model_pusher.server.runner import LOCAL_APP
-from drf_model_pusher.server.signatures import sign
+from pusher_dev_server import protocol
+from pusher_dev_server.application import LOCAL_APP, Limits
+from pusher_dev_server.hub import Hub
+from pusher_dev_server.requests import parse_event
+from pusher_dev_server.signatures import sign
 
 VARIANTS = ("floor", "package")
 CHANNEL = "orders"
@@ -128,7 +127,7 @@ def _encodings() -> int:
     for _ in range(1_000):
         hub.subscribe(hub.connect(Peer(), 0), CHANNEL, 0)
     frames.clear()
-    hub.publish(parse_event(BODY, Limits()).event, 0)
+    hub.publish(parse_event(BODY, Limits()), 0)
     if frames != [FRAME] * 1_000:
         raise RuntimeError("not what was published")
     return len({id(frame) for frame in frames})

@@ -11,8 +11,9 @@ from typing import Any
 
 import uvicorn
 
-from drf_model_pusher.server.asgi import create_app
-from drf_model_pusher.server.runner import LOCAL_APP, create_server
+from pusher_dev_server.application import LOCAL_APP
+from pusher_dev_server.asgi import PusherServer
+from pusher_dev_server.runner import create_server
 
 
 class Floor:
@@ -45,7 +46,7 @@ class Floor:
 
 
 def main(variant: str, listener: socket.socket) -> None:
-    server: uvicorn.Server = create_server(create_app([LOCAL_APP]), host="127.0.0.1", port=0)
+    server: uvicorn.Server = create_server(PusherServer([LOCAL_APP]), host="127.0.0.1", port=0)
     if variant == "floor":
         # All that uvicorn is told is the same.
         server.config.app, server.config.lifespan = Floor(), "off"

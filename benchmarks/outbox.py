@@ -36,7 +36,7 @@ RELAYS = {
     "4": "outbox, 4 workers",
 }
 DELAY = 20
-EVENTS = "drf_model_pusher_outbox_outboxevent"
+EVENTS = "drf_model_pusher_outbox_outboxrow"
 
 
 def measure(*, quick: bool) -> Findings:
@@ -129,7 +129,7 @@ def _arrival(findings: Findings, stand_in: StandIn, count: int) -> None:
     from django.db import transaction
 
     from benchmarks.project.models import Order
-    from drf_model_pusher.delivery import get_delivery
+    from drf_model_pusher.changes.block import record
 
     Order.objects.create(reference="1", customer="Ada Lovelace", total=1, position=1)
     taken = Samples()
@@ -148,7 +148,7 @@ def _arrival(findings: Findings, stand_in: StandIn, count: int) -> None:
                 Order.objects.update(position=1)
                 # The first of the hooks: whatever a delivery does after the commit counts.
                 transaction.on_commit(lambda at=committed: at.append(time.monotonic()))
-                get_delivery().deliver([_event(1)])
+                record([_event(1)], "default")
             taken.add(path, stand_in.wait_for(1)["first"] - committed[0])
     finally:
         relay.terminate()
@@ -227,18 +227,15 @@ def _flatness(findings: Findings, stand_in: StandIn, most: int) -> None:
 
 def _relay(stand_in: StandIn, workers: int, count: int) -> tuple[float, float]:
     """Relay so many events; return the seconds and the processor time that it took."""
-    from drf_model_pusher.outbox.models import OutboxEvent
-    from drf_model_pusher.outbox.running import Crew
+    from drf_model_pusher.outbox.models import OutboxRow
+    from drf_model_pusher.outbox.running import Workers
+    from drf_model_pusher.outbox.table import make_partitions
 
-    missing = count - OutboxEvent.objects.count()
+    missing = count - OutboxRow.objects.count()
     if missing > 0:
         _fill(missing)
-    crew = Crew("default", workers, 0.01)
-    # Leases first: how they are shared is not what is measured.
-    for _ in range(2):
-        for relay in crew.relays:
-            relay.lease._beat_at = 0
-            relay.lease.keep()
+    make_partitions("default")
+    crew = Workers("default", workers, 0.01)
     started, used = time.monotonic(), time.process_time()
     crew.start()
     last = stand_in.wait_for(count)["last"]
@@ -259,11 +256,11 @@ def _by_hand(count: int) -> float:
 
 def _fill(count: int) -> None:
     """Let events of 500 objects wait."""
-    from drf_model_pusher.outbox.models import OutboxEvent
-    from drf_model_pusher.outbox.writing import write
+    from drf_model_pusher.outbox.models import OutboxRow
+    from drf_model_pusher.outbox.rows import write
 
     write([_event(number) for number in range(min(count, 1_000))], "default")
-    names = [field.column for field in OutboxEvent._meta.fields if field.column != "id"]
+    names = [field.column for field in OutboxRow._meta.fields if field.column != "id"]
     columns = ", ".join(f'"{name}"' for name in names)
     for _ in range(count // 1_000 - 1):
         first = f"SELECT {columns} FROM {EVENTS} ORDER BY id LIMIT 1000"
@@ -276,19 +273,18 @@ def _plan() -> str:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from drf_model_pusher.outbox.leases import Lease
-    from drf_model_pusher.outbox.reading import Reader
+    from drf_model_pusher.outbox.relay import Relay
+    from drf_model_pusher.outbox.table import look
 
-    lease = Lease("default")
-    lease.keep()
-    with CaptureQueriesContext(connection) as queries:
-        Reader(lease).take()
+    relay = Relay("default")
+    with CaptureQueriesContext(connection) as captured, relay.locks.batch():
+        relay._claim(look("default"), [])
+    queries = [query for query in captured if "SELECT" in query["sql"] and EVENTS in query["sql"]]
     steps = []
     for query in queries:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN {query['sql']}")
-            steps += [line for (line,) in cursor.fetchall() if f" {EVENTS} " in line]
-    lease.give_up()
+            steps += [line for (line,) in cursor.fetchall() if EVENTS in line]
     return "; ".join(re.sub(r"^[-> ]*|  \(.*", "", step) for step in steps)
 
 

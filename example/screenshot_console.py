@@ -1,13 +1,13 @@
-"""Takes the picture of the embedded server's console, with clients and events of a small shop."""
+"""Takes the picture of the server's console, with clients and events of a small shop."""
 
 import json
 from contextlib import ExitStack
 from pathlib import Path
 
 import pusher
-from drf_model_pusher.server.runner import LocalServer
-from drf_model_pusher.server.signatures import sign
+from drf_model_pusher.server.testing import LocalServer
 from playwright.sync_api import Page, ViewportSize, sync_playwright
+from pusher_dev_server.signatures import sign
 from websockets.sync.client import ClientConnection, connect
 
 from screenshot import CHROMIUM, FLAGS
@@ -51,7 +51,7 @@ def subscribe(
     if member:
         data["channel_data"] = member
     client.send(json.dumps({"event": "pusher:subscribe", "data": data}))
-    server.record.wait_for_subscription(channel)
+    server.recorder.wait_for_subscription(channel)
 
 
 def publish(server: LocalServer, page: Page) -> None:

@@ -1,6 +1,5 @@
 """Takes the picture of the outbox in Django's admin, with what waits in a bad minute of a shop."""
 
-import json
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,22 +21,15 @@ SIZE: ViewportSize = {"width": 1500, "height": 640}
 TOO_LARGE = "the service answered 413"
 REFUSED = "the service answered 400"
 SLOW = "ReadTimeout at api-eu.pusher.com:443"
-#: Seconds ago, name, channels, state, tries, error.
+#: Seconds ago, name, subject, state, tries, error.
 EVENTS = [
-    (5400, "catalog.update", ["private-catalogs.3"], "DEAD", 5, TOO_LARGE),
-    (62, "order.update", ["orders", "private-customers.7.orders"], "POSTPONED", 3, REFUSED),
-    (61, "order.update", ["orders", "private-customers.9.orders"], "WAITING", 1, SLOW),
-    (
-        38,
-        "order.create",
-        [f"private-customers.{key}.orders" for key in range(1, 9)],
-        "WAITING",
-        0,
-        "",
-    ),
-    (21, "order.delete", ["orders", "private-customers.4.orders"], "WAITING", 0, ""),
-    (4, "message.create", ["presence-support"], "WAITING", 0, ""),
-    (1, "order.create", ["orders", "private-customers.2.orders"], "WAITING", 0, ""),
+    (5400, "catalog.update", "shop.catalog:3", "DEAD", 5, TOO_LARGE),
+    (62, "order.update", "shop.order:70", "POSTPONED", 3, REFUSED),
+    (61, "order.update", "shop.order:94", "WAITING", 1, SLOW),
+    (38, "order.create", "shop.order:112", "WAITING", 0, ""),
+    (21, "order.delete", "shop.order:41", "WAITING", 0, ""),
+    (4, "message.create", "#presence-support", "WAITING", 0, ""),
+    (1, "order.create", "shop.order:113", "WAITING", 0, ""),
 ]
 
 
@@ -110,25 +102,25 @@ def set_up(database: Path) -> None:
 
 
 def fill() -> None:
-    """Write the events, and the two workers that are about to send them."""
+    """Write the rows."""
     from django.utils import timezone
-    from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
+    from drf_model_pusher.outbox.models import OutboxRow
 
     now = timezone.now()
-    for seconds, name, channels, state, attempts, error in EVENTS:
-        OutboxEvent(
+    for seconds, name, subject, state, attempts, error in EVENTS:
+        state, postponed = ("WAITING", True) if state == "POSTPONED" else (state, False)
+        OutboxRow(
+            lane=0,
             partition=0,
             created=now - timedelta(seconds=seconds),
             name=name,
-            channels=json.dumps(channels),
-            data="{}",
-            state=OutboxEvent.State[state],
+            subject=subject,
+            content="{}",
+            state=OutboxRow.State[state],
+            due=now + timedelta(minutes=1) if postponed else None,
             attempts=attempts,
             error=error,
         ).save()
-    for number, sent in enumerate((318, 301)):
-        expires = now + timedelta(minutes=5)
-        OutboxWorker(id=str(number), expires=expires, sent_per_minute=sent).save()
 
 
 @contextmanager

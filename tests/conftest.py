@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,9 @@ from drf_model_pusher.providers import MemoryProvider
 from drf_model_pusher.registry import registry
 from tests.availability import unavailable
 from tests.pusher_api import PusherApi
+
+# A shell that starts the tests in the background makes them, and their children, ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis_settings.register_profile("default", deadline=None)
 hypothesis_settings.register_profile("thorough", deadline=None, max_examples=10_000)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 STEP = re.compile(r"^## (?P<heading>[^\n]+)$|^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.S | re.M)
-#: A wheel to install in the place of what the tests run with: `pip` is really run then.
-WHEEL = os.environ.get("TUTORIAL_WHEEL")
+#: A folder with wheels of both packages, to install in the place of what the tests run with: `pip`
+#: is really run then.
+WHEELS = os.environ.get("TUTORIAL_WHEELS")
 INSTALL = re.compile(r'pip install (?:--quiet )?--pre "?drf-model-pusher(\[\w+\])?"?')
 
 
@@ -214,9 +215,11 @@ class Reader(Editor):
 
     def install(self, command):
         extra = INSTALL.fullmatch(command)[1] or ""
-        if WHEEL:
-            constraints, wheel = ROOT / "constraints.txt", Path(WHEEL).resolve()
-            self.terminal.type(f'pip install -q -c {constraints} "{wheel}{extra}"')
+        if WHEELS:
+            constraints, folder = ROOT / "constraints.txt", ROOT / WHEELS
+            (wheel,) = folder.glob("drf_model_pusher-*.whl")
+            options = f"-q -c {constraints} --find-links {folder}"
+            self.terminal.type(f'pip install {options} "{wheel}{extra}"')
             where = "import drf_model_pusher as it; print(it.__file__)"
             assert f"{self.project}/.venv/" in self.terminal.type(f"python -c '{where}'")
             return

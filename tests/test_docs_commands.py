@@ -7,15 +7,12 @@ import subprocess
 import sys
 import textwrap
 import threading
-from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
-from drf_model_pusher.outbox.models import OutboxWorker
 from drf_model_pusher.providers import PusherProvider, get_provider
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
 from tests.test_docs import PAGES, PROJECT, ROOT, blocks
 
 PAGE = ROOT / "docs" / "commands.md"
@@ -152,9 +149,6 @@ def test_the_listener_prints_what_is_shown(manage, server, settings):
 @pytest.mark.django_db
 def test_the_outbox_is_told_of_as_shown():
     ((args, output),) = outputs("pusher_outbox", ROOT / "docs" / "outbox.md")
-    expires = timezone.now() + timedelta(minutes=1)
-    for number in "12":
-        OutboxWorker.objects.create(id=number, expires=expires, sent_per_minute=71)
     printed = io.StringIO()
     call_command(*args, stdout=printed)
     assert printed.getvalue() == output

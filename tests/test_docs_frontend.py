@@ -1,4 +1,4 @@
-"""The JavaScript of docs/frontend.md and the README, against the embedded server."""
+"""The JavaScript of docs/frontend.md and the README, against the development server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from drf_model_pusher.server.runner import LocalServer
-from drf_model_pusher.server.signatures import sign
-from tests.server.test_node_clients import CLIENTS, node  # noqa: F401 - a fixture
+from dev_server_tests.node import CLIENTS, node  # noqa: F401 - a fixture
+from drf_model_pusher.server.testing import LocalServer
+from pusher_dev_server.signatures import sign
 from tests.test_docs import ROOT, blocks
 
 ORDER = {"id": 1, "customer": "Ada", "state": "open"}

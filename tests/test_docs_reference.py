@@ -25,7 +25,11 @@ def documented():
         if kind == "currentmodule":
             module = name
         else:
-            yield name if name.startswith("drf_model_pusher.") else f"{module}.{name}"
+            yield (
+                name
+                if name.startswith(("drf_model_pusher.", "pusher_dev_server."))
+                else f"{module}.{name}"
+            )
 
 
 def imported_by_the_docs():

@@ -35,6 +35,7 @@ class TestRules:
             {"name": ""},
             {"name": "n" * 201},
             {"name": "pusher:subscribe"},
+            *[{"name": f"order{c}update"} for c in "\n\r\t\0\x1b\x7f\x85\x9f"],
             {"name": "pusher_internal:member_added"},
             {"socket_id": "1.1:presence-x"},
         ],
@@ -47,6 +48,15 @@ class TestRules:
         check_size(event(data="é" * 5), 10)
         with pytest.raises(InvalidEventError, match="11 bytes; the limit is 10"):
             check_size(event(data="é" * 5 + "a"), 10)
+
+    def test_a_limit_of_the_request_counts_all_of_it(self):
+        """Names, quotes and their escapes, too."""
+        one = event(channels=("a",), name="e", data='"é"', socket_id="1.2")
+        body = '{"channels":["a"],"name":"e","data":"\\"é\\"","socket_id":"1.2"}'
+        size = len(body.encode())
+        check_size(one, 100, size)
+        with pytest.raises(InvalidEventError, match=f"has {size} bytes; the limit is {size - 1}"):
+            check_size(one, 100, size - 1)
 
     def test_half_a_character_has_a_size(self):
         check_size(event(data='"\ud800"'), 5)

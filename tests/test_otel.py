@@ -14,8 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from drf_model_pusher.delivery import BackgroundDelivery, InlineDelivery, get_delivery
-from drf_model_pusher.delivery.jobs import work
-from drf_model_pusher.delivery.messages import write_message
+from drf_model_pusher.delivery.jobs import work, write_message
 from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.delivery.sending import report_dropped
 from drf_model_pusher.events import PusherEvent

@@ -1,3 +1,4 @@
+import json
 from collections import deque
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drf_model_pusher import packing
-from drf_model_pusher.events import PusherEvent
+from drf_model_pusher.events import PusherEvent, request_size
 from drf_model_pusher.packing import pack
 
 # Limits so small that an exhaustive search of all packings ends.
@@ -94,6 +95,35 @@ class TestProperties:
             patch.setattr(packing, "MAX_EVENTS_PER_BATCH", BATCH)
             patch.setattr(packing, "MAX_CHANNELS_PER_EVENT", CHANNELS)
             assert len(pack([event(*size) for size in sizes])) == fewest_calls(sizes)
+
+
+class TestLimitOfTheRequest:
+    """Of its size, beside the limits of numbers."""
+
+    @given(
+        st.lists(st.tuples(*[st.integers(0, 12)] * 2, st.integers(2, 400)), min_size=1, max_size=6),
+        st.integers(300, 2_000),
+    )
+    def test_every_call_fits_that_can(self, sizes, limit):
+        events = [
+            event(plain, encrypted or int(not plain), data=json.dumps('"' * length))
+            for plain, encrypted, length in sizes
+        ]
+        sent: list[list[str]] = [[] for _ in events]
+        order = []
+        for call in pack(events, limit):
+            size = sum(request_size(item.event, item.channels) for item in call.items)
+            parts = sum(len(item.channels) for item in call.items)
+            assert size <= limit or parts == 1
+            for item in call.items:
+                sent[item.index] += item.channels
+                order.append(item.index)
+        assert [sorted(channels) for channels in sent] == [sorted(e.channels) for e in events]
+        assert order == sorted(order)
+
+    def test_one_that_is_never_reached_changes_nothing(self):
+        events = [event(3, 1), event(103), *[event()] * 30]
+        assert pack(events, 1_000_000) == pack(events)
 
 
 class TestExamples:

@@ -1,14 +1,17 @@
 """Events for one user, and ending a user's connections."""
 
 import logging
+import time
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.exceptions import InvalidUserError, ProviderError
 from drf_model_pusher.providers import BaseProvider, MemoryProvider
-from drf_model_pusher.users import display_name, revoke, send_to_user, terminate_user, user_id
+from drf_model_pusher.user_ids import display_name, user_id
+from drf_model_pusher.users import revoke, send_to_user, terminate_user
 from tests.pusher_api import Answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,10 +109,24 @@ class TestRevoke:
             raise KeyError
         assert terminated == []
 
-    def test_tries_again_what_may_succeed_later(self, pusher_api, ada):
-        pusher_api.script.append(Answer(status=503))
+    def test_goes_the_way_of_events_which_tries_again(self, pusher_api, ada, settings):
+        """And lets the request go on meanwhile."""
+        settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.delivery.BackgroundDelivery"
+        pusher_api.script.append(Answer(status=503, delay=0.5))
+        started = time.monotonic()
         revoke(ada)
-        assert [call.ok for call in pusher_api.calls] == [False, True]
+        assert time.monotonic() - started < 0.4
+        calls = pusher_api.wait_for_calls(2)
+        assert [call.path.split("/")[-1] for call in calls] == ["terminate_connections"] * 2
+        get_delivery().flush(10)
+
+    def test_keeps_its_place_between_events(self, pusher_api, ada):
+        with transaction.atomic():
+            send_to_user(ada, "bye", {})
+            revoke(ada)
+            send_to_user(ada, "again", {})
+        paths = [call.path.split("/")[-1] for call in pusher_api.calls]
+        assert paths == ["events", "terminate_connections", "events"]
 
     def test_logs_a_failure_and_never_raises_it(self, pusher_api, ada, caplog):
         pusher_api.script.append(Answer(status=401))

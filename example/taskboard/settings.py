@@ -19,7 +19,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_model_pusher",
-    "drf_model_pusher.server",  # the embedded server; not needed with Pusher's hosted service
+    "drf_model_pusher.server",  # the development server; not needed with Pusher's hosted service
     "board",
 ]
 MIDDLEWARE = [

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from drf_model_pusher.changes.snapshots import field_names
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
@@ -175,3 +174,10 @@ class ChangeRules(ChannelRules):
             raise DeclarationError(
                 f"{cls.__qualname__}.{attribute} names {name!r}, which {model.__name__} has not."
             ) from error
+
+
+def field_names(model: type[models.Model], names: Collection[str]) -> frozenset[str]:
+    """Return names of fields, for those of columns such as ``customer_id`` too, and for ``pk``."""
+    columns = {field.attname: field.name for field in model._meta.concrete_fields}
+    columns["pk"] = model._meta.pk.name
+    return frozenset(columns.get(name, name) for name in names)

@@ -52,7 +52,7 @@ class ChannelTemplate:
         return hash(self.text)
 
     def format(self, instance: Any) -> str:
-        """Return the name of the channel that hears of the instance.
+        """Return the name of the channel for an instance.
 
         Raises:
             InvalidEventError: A value is missing, or cannot stand in a name, or would make it a
@@ -79,7 +79,7 @@ class ChannelTemplate:
         return dict(zip(self.fields, found.groups(), strict=True))
 
     def overlaps(self, other: ChannelTemplate) -> bool:
-        """Say whether some name may match both templates."""
+        """Return whether some name may match both templates."""
         mine, theirs = _segments(self.text), _segments(other.text)
         return (
             (self.kind, self._cached) == (other.kind, other._cached)

@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 
 from drf_model_pusher.exceptions import SettingError
 
+_PATH = re.compile(r"[a-zA-Z0-9._~-]+(/[a-zA-Z0-9._~-]+)*")
 _IN_BRACKETS = re.compile(r"\[[0-9a-fA-F:.]+\]")
 
 
@@ -69,6 +70,14 @@ class AppSettings:
         if value is None or value == "":
             return None
         return _integer("PUSHER_PORT", value, 1, 65_535)
+
+    @cached_property
+    def PUSHER_PATH(self) -> str:
+        """What stands before ``/apps`` in the HTTP API of a server behind a path, as ``/ws``."""
+        path = _text("PUSHER_PATH").strip("/")
+        if path and not _PATH.fullmatch(path):
+            raise _wrong("PUSHER_PATH", path, 'the beginning of a path, such as "/ws"')
+        return f"/{path}" if path else ""
 
     @cached_property
     def PUSHER_SSL(self) -> bool:
@@ -174,6 +183,13 @@ class AppSettings:
         name = "DRF_MODEL_PUSHER_MAX_EVENT_BYTES"
         return _integer(name, getattr(django_settings, name, 10_240), 256, 10_485_760)
 
+    @cached_property
+    def DRF_MODEL_PUSHER_MAX_REQUEST_BYTES(self) -> int | None:
+        """Bytes that the server takes as the body of one request; None where it counts events."""
+        name = "DRF_MODEL_PUSHER_MAX_REQUEST_BYTES"
+        value = getattr(django_settings, name, None)
+        return None if value is None else _integer(name, value, 1_000, 104_857_600)
+
     # Webhooks, and what they tell about channels
 
     @cached_property
@@ -233,24 +249,18 @@ class AppSettings:
         return _integer(name, getattr(django_settings, name, 0), 0, 31_536_000)
 
     @cached_property
-    def DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS(self) -> int:
-        """Seconds after which other workers take over from one that was killed."""
-        name = "DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS"
-        return _integer(name, getattr(django_settings, name, 30), 5, 3_600)
-
-    @cached_property
     def DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS(self) -> bool:
         """Relay from a thread of each process that writes, without ``pusher_relay``."""
         return _boolean("DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS", default=False)
 
-    # The embedded server
+    # The development server
 
     @cached_property
     def DRF_MODEL_PUSHER_SERVER_APPS(self) -> list[dict[str, Any]]:
         """The server's apps; empty for one app, the project's own.
 
         They are dicts with ``id``, ``key`` and ``secret``, and what else
-        ``drf_model_pusher.server.application.Application`` names.
+        ``pusher_dev_server.application.Application`` names.
         """
         name = "DRF_MODEL_PUSHER_SERVER_APPS"
         value = getattr(django_settings, name, [])
@@ -262,7 +272,7 @@ class AppSettings:
     def DRF_MODEL_PUSHER_SERVER_LIMITS(self) -> dict[str, Any]:
         """Changes to the hosted service's limits, such as ``{"presence_members": 500}``.
 
-        The names are those of ``drf_model_pusher.server.application.Limits``.
+        The names are those of ``pusher_dev_server.application.Limits``.
         """
         name = "DRF_MODEL_PUSHER_SERVER_LIMITS"
         value = getattr(django_settings, name, {})

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-
-if TYPE_CHECKING:
-    from drf_model_pusher.events import PusherEvent
 
 
 class ModelPusherException(Exception):  # noqa: N818 - the name that users of 0.2.0 catch
@@ -76,7 +73,7 @@ class ProviderError(ModelPusherException):
         retry_after: float | None = None,
         sent: int = 0,
         refused: int = 1,
-        partial: PusherEvent | None = None,
+        partial: Any = None,
     ) -> None:
         super().__init__(message)
         self.detail = detail[:200]

@@ -45,6 +45,11 @@ def _log_sent(
 def _log_failed(
     *, event: PusherEvent, attempts: int, duration: float, error: Exception, **kwargs: object
 ) -> None:
+    # Of others the name only: their text may repeat the payload.
+    reason = error if isinstance(error, ProviderError) else type(error).__name__
+    if event.terminates:
+        logger.error("connections not ended user=%s error=%s", event.terminates, reason)
+        return
     if isinstance(error, DroppedError):
         count_dropped(str(error))
         return
@@ -54,8 +59,7 @@ def _log_failed(
         len(event.channels),
         attempts,
         duration,
-        # Of others the name only: their text may repeat the payload.
-        error if isinstance(error, ProviderError) else type(error).__name__,
+        reason,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 
 from drf_model_pusher.exceptions import DeclarationError
@@ -87,6 +88,39 @@ def leads_to(target: type[Model], model: type[Model]) -> bool:
 def plain(model: type[Model], field: str) -> str:
     """Return a look-up, ``pk`` for the primary key by whatever name."""
     return "pk" if field == model._meta.pk.name else field
+
+
+def field_at(model: type[Model], path: str) -> tuple[Any, bool]:
+    """Return the field at the end of a path such as ``board__slug``, and whether it may be null.
+
+    Raises:
+        FieldDoesNotExist: The path leads to no column.
+    """
+    head, _, rest = path.partition("__")
+    field: Any = model._meta.pk if head == "pk" else model._meta.get_field(head)
+    if not field.concrete or field.many_to_many:
+        raise FieldDoesNotExist(path)
+    if field.is_relation and (rest or head in ("pk", field.attname)):
+        last, null = field_at(field.related_model, rest or field.target_field.name)
+        return last, null or field.null
+    if rest:
+        raise FieldDoesNotExist(path)
+    return field, field.null
+
+
+def python_value(model: type[Model], path: str, value: Any) -> Any:
+    """Return the text of a field as its value; anything else, or of no field, as it is.
+
+    Raises:
+        ValidationError: No object has such a value.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        field, _ = field_at(model, path)
+    except FieldDoesNotExist:
+        return value
+    return value if field.is_relation else field.to_python(value)
 
 
 def is_unique(model: type[Model], field: str) -> bool:

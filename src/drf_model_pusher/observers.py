@@ -14,11 +14,12 @@ from django.apps import apps
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
+from drf_model_pusher.change_rules import field_names
 from drf_model_pusher.changes.block import current_block
 from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.recording import change_of_many, is_silent, record_keys
-from drf_model_pusher.changes.snapshots import Snapshot, field_names
+from drf_model_pusher.changes.snapshots import Snapshot
 from drf_model_pusher.instances import InstanceNotes
 from drf_model_pusher.registry import registry
 

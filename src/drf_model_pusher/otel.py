@@ -180,8 +180,8 @@ def uninstrument() -> None:
 def _server(provider: object) -> dict[str, Any]:
     if not isinstance(provider, PusherProvider):
         return {}
-    client = provider.client._pusher_client
-    return {"server.address": client.host, "server.port": client.port}
+    host, port = provider.transport.server
+    return {"server.address": host, "server.port": port}
 
 
 def _error_type(error: Exception) -> str:

@@ -9,14 +9,15 @@ https://pusher.com/docs/channels/library_auth_reference/rest-api/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.events import (
     MAX_CHANNELS_PER_EVENT,
     MAX_EVENTS_PER_BATCH,
     PusherEvent,
+    request_size,
 )
 
 
@@ -48,10 +49,28 @@ class _Plan:
     before: _Plan | None = field(default=None, repr=False)
 
 
-def pack(events: Sequence[PusherEvent]) -> list[Call]:
-    """Return the fewest calls that carry the events in their order; of those, the fewest bytes."""
+def pack(events: Sequence[PusherEvent], max_request_bytes: int | None = None) -> list[Call]:
+    """Return the fewest calls that carry the events in their order; of those, the fewest bytes.
+
+    Args:
+        events: The events, in order.
+        max_request_bytes: The limit for the body of a call, which is cut where it is larger; None
+            where there is none.
+    """
     if all(len(event.channels) == 1 for event in events):
-        return _full_batches(events)  # what a search would find as well
+        # What a search would find as well.
+        items = [
+            Item(event=event, channels=event.channels, index=index)
+            for index, event in enumerate(events)
+        ]
+        return _batches(items, max_request_bytes)
+    calls = _fewest_calls(events)
+    if max_request_bytes is None:
+        return calls
+    return [part for call in calls for part in _cut(call, max_request_bytes)]
+
+
+def _fewest_calls(events: Sequence[PusherEvent]) -> list[Call]:
     shapes = [_split(event) for event in events]
     # By the room left in the batch that is open: the only thing about the past that matters.
     plans = {0: _Plan()}
@@ -72,15 +91,35 @@ def pack(events: Sequence[PusherEvent]) -> list[Call]:
     return _build(events, shapes, _choices(best))
 
 
-def _full_batches(events: Sequence[PusherEvent]) -> list[Call]:
-    items = [
-        Item(event=event, channels=event.channels, index=index)
-        for index, event in enumerate(events)
-    ]
-    return [
-        Call(items=tuple(items[start : start + MAX_EVENTS_PER_BATCH]))
-        for start in range(0, len(items), MAX_EVENTS_PER_BATCH)
-    ]
+def _batches(items: Sequence[Item], max_bytes: int | None) -> list[Call]:
+    """Return items of one channel each in batches that are as full as they may be."""
+    batches: list[list[Item]] = []
+    size = 0
+    for item in items:
+        # Its own request is some bytes longer than its part of a batch, so this is never too few.
+        more = request_size(item.event, item.channels) if max_bytes else 0
+        full = not batches or len(batches[-1]) == MAX_EVENTS_PER_BATCH
+        if full or (max_bytes and size + more > max_bytes):
+            batches.append([])
+            size = len('{"batch":[]}')
+        batches[-1].append(item)
+        size += more
+    return [Call(items=tuple(batch)) for batch in batches]
+
+
+def _cut(call: Call, max_bytes: int) -> Iterator[Call]:
+    """Go through the parts of a call, each of which fits into a request."""
+    if len(call.items) > 1:
+        yield from _batches(call.items, max_bytes)
+        return
+    (item,) = call.items
+    rest = item.channels
+    while rest:
+        count = len(rest)
+        while count > 1 and request_size(item.event, rest[:count]) > max_bytes:
+            count = count * 3 // 4
+        yield Call(items=(replace(item, channels=rest[:count]),))
+        rest = rest[count:]
 
 
 def _split(event: PusherEvent) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.delivery.sending import report_dropped
-from drf_model_pusher.events import PusherEvent, check_event, is_valid_socket_id, wire_size
-from drf_model_pusher.exceptions import SettingError
+from drf_model_pusher.events import PusherEvent, check_event, check_size, is_valid_socket_id
+from drf_model_pusher.exceptions import InvalidEventError, SettingError
 from drf_model_pusher.rendering.encoding import encode
 
 if TYPE_CHECKING:
@@ -61,10 +61,18 @@ def make_event(
 
 
 def fits(event: PusherEvent) -> bool:
-    """Say whether the service takes data of this size."""
+    """Return whether the service takes an event of this size."""
     limit = app_settings.DRF_MODEL_PUSHER_MAX_EVENT_BYTES
+    request_limit = app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES
     # Most are far below it, even at 4 bytes a character, encrypted and in base64.
-    return 6 * len(event.data) + 200 <= limit or wire_size(event) <= limit
+    most = 6 * len(event.data)
+    if most + 200 <= limit and (request_limit is None or most + 1_200 <= request_limit):
+        return True
+    try:
+        check_size(event, limit, request_limit)
+    except InvalidEventError:
+        return False
+    return True
 
 
 def push_events(events: Sequence[PusherEvent]) -> None:

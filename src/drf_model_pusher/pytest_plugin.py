@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from drf_model_pusher.server.runner import LocalServer
+    from drf_model_pusher.server.testing import LocalServer
     from drf_model_pusher.testing import CapturedEvents
 
 
@@ -61,9 +61,9 @@ def pusher_server() -> Iterator[LocalServer]:
     It has ``url``, ``ws_url``, ``host``, ``port``, ``app_id``, ``key`` and ``secret`` to point
     settings and clients at. ``events`` are those that were published to it;
     ``wait_for_event("order.update", channel="orders", timeout=5)`` returns one, as soon as it is
-    there; ``record`` knows all else that happened.
+    there; ``recorder`` knows all else that happened.
     """
-    from drf_model_pusher.server.runner import LocalServer
+    from drf_model_pusher.server.testing import LocalServer
 
     with LocalServer() as server:
         yield server

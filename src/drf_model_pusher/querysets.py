@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 
+from drf_model_pusher.change import Change, PreviousChannels
+from drf_model_pusher.change_rules import field_names
 from drf_model_pusher.changes.block import Block
-from drf_model_pusher.changes.change import Change, PreviousChannels
 from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.recording import (
@@ -23,7 +24,7 @@ from drf_model_pusher.changes.recording import (
     previous_of_many,
     record_keys,
 )
-from drf_model_pusher.changes.snapshots import field_names, previous_channels
+from drf_model_pusher.changes.snapshots import previous_channels
 from drf_model_pusher.registry import registry
 
 if TYPE_CHECKING:

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from django.db.models import Model
 
-    from drf_model_pusher.backends import PusherBackend
 
-
-_Follow: TypeAlias = "Callable[[type[PusherBackend]], None]"
+_Follow: TypeAlias = "Callable[[type[Any]], None]"
 
 
 class Registry:
     """Backends by model class; two models of one name share nothing."""
 
     def __init__(self) -> None:
-        self._backends: dict[type[Model], list[type[PusherBackend]]] = {}
+        self._backends: dict[type[Model], list[type[Any]]] = {}
         self._followers: list[tuple[_Follow, _Follow]] = []
         #: Models with backends to whose objects ``touches`` of any backend leads.
         self.touched: set[type[Model]] = set()
 
-    def register(self, backend: type[PusherBackend], model: type[Model]) -> None:
+    def register(self, backend: type[Any], model: type[Model]) -> None:
         """Let a backend push the changes of a model."""
         self._backends.setdefault(model, []).append(backend)
         self._find_touched()
         for registered, _ in self._followers:
             registered(backend)
 
-    def unregister(self, backend: type[PusherBackend]) -> None:
+    def unregister(self, backend: type[Any]) -> None:
         """Forget a backend; for tests that declare one."""
         for backends in self._backends.values():
             if backend in backends:
@@ -56,11 +54,11 @@ class Registry:
         models = {backend.model for backend in self}
         self.touched = {model for model in models if model._meta.concrete_model in touched}
 
-    def __iter__(self) -> Iterator[type[PusherBackend]]:
+    def __iter__(self) -> Iterator[type[Any]]:
         """Go through all backends."""
         return (backend for backends in self._backends.values() for backend in backends)
 
-    def backends_for(self, model: type[Model]) -> list[type[PusherBackend]]:
+    def backends_for(self, model: type[Model]) -> list[type[Any]]:
         """Return the backends of this model, in the order of their declaration.
 
         A proxy that has none of its own is pushed by those of the model that it stands for.

@@ -1,26 +1,51 @@
-"""What the project's URLs lead to."""
+"""What the URLs of a project lead to."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from inspect import isfunction
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.urls.resolvers import RegexPattern
 
-#: What routers tell a viewset about the action, by which it knows it anyway.
-_BY_ROUTERS = {"name", "suffix", "description", "detail"}
+#: How many things a search for the view inside a callback looks at.
+_MANY = 50
 
-#: The name of what a URL holds, and the pattern of its values where that is known.
-_Parameter: TypeAlias = tuple[str, "str | None"]
 
-#: A path as the URLconf writes it, what it leads to, and what it gives to that.
-_Route: TypeAlias = tuple[str, Callable[..., Any], frozenset[_Parameter]]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """One entry of a URLconf that ends at a callback."""
+
+    path: str
+    """As the URLconf writes it."""
+    callback: Callable[..., Any]
+    view: Any
+    """What ``as_view()`` made, inside whatever wraps it; None for other functions."""
+    name: str | None
+    """Its own name, without namespaces."""
+    target: Any
+    """What ``reverse()`` takes; None if nothing does."""
+    parameters: frozenset[str]
+    """The names of what the path captures."""
+
+    @property
+    def view_class(self) -> type[Any] | None:
+        """Return the class of the view, if it has one."""
+        # DRF's as_view() names the class in one way, Django's in another.
+        return getattr(self.view, "cls", None) or getattr(self.view, "view_class", None)
+
+    @property
+    def initkwargs(self) -> dict[str, Any]:
+        """Return the arguments of ``as_view()``, as far as they can be seen."""
+        return getattr(self.view, "initkwargs", None) or {}
+
+    @property
+    def action(self) -> str | None:
+        """Return what a viewset does for a GET, or "" for nothing; None if nobody can tell."""
+        actions = getattr(self.view, "actions", None)
+        return actions.get("get", "") if actions else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,32 +63,32 @@ class RoutedView:
         return self.initkwargs.get(name, getattr(self.view_class, name, None))
 
 
+def routes(urlconf: Any = None) -> Sequence[Route]:
+    """Return all routes of a URLconf, by default of ROOT_URLCONF, which is read once."""
+    return _all_routes(get_resolver(urlconf))
+
+
+# Django itself keeps one resolver for each URLconf.
+@lru_cache(maxsize=1_000)
+def _all_routes(resolver: URLResolver) -> Sequence[Route]:
+    return list(_walk(resolver, "", (), frozenset()))
+
+
 def routed(base: type) -> Iterator[tuple[str, Any]]:
-    """Go through the routes that lead to a class-based view of this kind.
-
-    Yields:
-        The route as the URLconf writes it, and the class.
-    """
+    """Go through the path and the class of each route to a view of this kind."""
     if getattr(settings, "ROOT_URLCONF", None):
-        for path, callback, _ in _routes(get_resolver(), ""):
-            # Django's own as_view() names the class in one way, DRF's for viewsets in another.
-            view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
-            if isinstance(view, type) and issubclass(view, base):
-                yield path, view
+        for route in routes():
+            if isinstance(route.view_class, type) and issubclass(route.view_class, base):
+                yield route.path, route.view_class
 
 
-def callbacks() -> list[Callable[..., Any]] | None:
-    """Return all that the URLs lead to, or None where they cannot be read."""
-    found = _all_routes()
-    return None if found is None else [callback for _, callback, _ in found]
-
-
-def _all_routes() -> list[_Route] | None:
+def known_routes() -> Sequence[Route] | None:
+    """Return the routes of ROOT_URLCONF, or None where they cannot be read."""
     # What is wrong with the URLs is for Django's own checks to say.
     if not getattr(settings, "ROOT_URLCONF", None):
         return None
     try:
-        return list(_routes(get_resolver(), "/"))
+        return routes()
     except Exception:  # noqa: BLE001 - the project's modules may raise anything
         return None
 
@@ -71,14 +96,13 @@ def _all_routes() -> list[_Route] | None:
 def routed_views() -> list[RoutedView]:
     """Return every class of API views once."""
     views: dict[type[Any], RoutedView] = {}
-    for callback in callbacks() or []:
-        view_class = getattr(callback, "cls", None)
+    for route in known_routes() or []:
+        view_class = getattr(route.view, "cls", None)
         if not isinstance(view_class, type):
             continue
-        initkwargs = getattr(callback, "initkwargs", None) or {}
-        new = RoutedView(view_class=view_class, initkwargs=initkwargs)
+        new = RoutedView(view_class=view_class, initkwargs=route.initkwargs)
         view = views.setdefault(view_class, new)
-        actions = getattr(callback, "actions", None)  # a viewset's
+        actions = getattr(route.view, "actions", None)  # a viewset's
         names = getattr(view_class, "http_method_names", ())
         view.methods.update(actions or [name for name in names if hasattr(view_class, name)])
     return list(views.values())
@@ -89,141 +113,61 @@ def is_of_drf(base: type[Any]) -> bool:
     return base.__module__.partition(".")[0] in ("rest_framework", "adrf")
 
 
-def routed_get_actions(viewset: type[Any]) -> frozenset[str] | None:
-    """Return what URLs make of a GET to a viewset; None where none is known to lead to it."""
-    actions = [route.action for route in _gets(viewset) if route.action is not None]
-    return frozenset(filter(None, actions)) if actions else None
-
-
-def is_routed_alike(view_class: type[Any], action: str) -> bool:
-    """Say whether all URLs of a GET give the same arguments to ``as_view()``."""
-    return len(_arguments(view_class, action)) <= 1
-
-
-def as_routed(view_class: type[Any], action: str) -> type[Any]:
-    """Return a view with what the URLs of a GET give to its ``as_view()`` as its own attributes."""
-    routed_class: type[Any] = _as_routed(_urlconf(), cast("Hashable", view_class), action)
-    return routed_class
-
-
-# By the URLs' module, which tests change. Each question needs the same class again.
-@lru_cache(maxsize=1_000)
-def _as_routed(urlconf: Hashable, view_class: Any, action: str) -> Any:
-    found = _arguments(view_class, action)
-    if len(found) != 1 or not found[0]:
-        return view_class
-    own = {name: getattr(view_class, name) for name in ("__module__", "__qualname__", "__doc__")}
-    given = {
-        name: staticmethod(value) if isfunction(value) else value
-        for name, value in found[0].items()
-    }
-    return type(view_class.__name__, (view_class,), own | given)
-
-
-def has_wrapped_route(view_class: type[Any], action: str) -> bool:
-    """Say whether a URL of a GET leads to a view that something was, or may be, put around."""
-    is_wrapped: bool = _has_wrapped_route(_urlconf(), cast("Hashable", view_class), action)
-    return is_wrapped
-
-
-@lru_cache(maxsize=1_000)
-def _has_wrapped_route(urlconf: Hashable, view_class: Any, action: str) -> bool:
-    try:
-        return any(
-            route.action in (None, action) and _layers(route.callback) > _layers(route.as_made())
-            for route in _gets(view_class)
-        )
-    except Exception:  # noqa: BLE001 - an as_view() of the project's own may raise anything
-        return True
-
-
-def _layers(callback: Any) -> int:
-    layers = 0
-    while callback := getattr(callback, "__wrapped__", None):
-        layers += 1
-    return layers
-
-
-def _arguments(view_class: type[Any], action: str) -> list[dict[str, Any]]:
-    """Return the arguments that routes of a GET give, each once."""
-    found: list[dict[str, Any]] = []
-    for route in _gets(view_class):
-        if route.action in (None, action) and route.arguments not in found:
-            found.append(route.arguments)
-    return found
-
-
-def may_be_given(view_class: type[Any], action: str, kwargs: Mapping[str, Any]) -> bool:
-    """Say whether some URL of a GET, if any is known, can give these keyword arguments.
-
-    It need not hold all of them; and None is a value that is not known.
-    """
-    routes = [route for route in _gets(view_class) if route.action in (None, action)]
-    return not routes or any(
-        all(name in kwargs and _holds(pattern, kwargs[name]) for name, pattern in route.parameters)
-        for route in routes
+def _walk(
+    route: URLPattern | URLResolver,
+    before: str,
+    namespaces: tuple[str, ...],
+    captured: frozenset[str],
+) -> Iterator[Route]:
+    # Those of DRF's routers are regular expressions.
+    path = before + str(route.pattern).removeprefix("^").removesuffix("$")
+    captured |= set(route.pattern.regex.groupindex)
+    if isinstance(route, URLResolver):
+        if route.namespace:
+            namespaces = (*namespaces, route.namespace)
+        for each in route.url_patterns:
+            yield from _walk(each, path, namespaces, captured)
+        return
+    # By the callback, which is of this route alone; reverse() finds none in a namespace.
+    target: Any = route.callback
+    if namespaces:
+        target = ":".join([*namespaces, route.name]) if route.name else None
+    yield Route(
+        path=path,
+        callback=route.callback,
+        view=_view_within(route.callback),
+        name=route.name,
+        target=target,
+        parameters=captured,
     )
 
 
-def _holds(pattern: str | None, value: Any) -> bool:
-    return pattern is None or value is None or bool(re.fullmatch(pattern, str(value)))
+def _view_within(callback: Any) -> Any:
+    """Return what ``as_view()`` made, also where something wraps it.
+
+    A wrapper need not say what it wraps, so this looks at all that it holds. It only says which
+    routes to ask: whether one really leads to the view, its answer shows.
+    """
+    met: list[Any] = []
+    ahead = [callback]
+    while ahead and len(met) < _MANY:
+        found = ahead.pop(0)
+        if any(found is each for each in met):
+            continue
+        if any(isinstance(getattr(found, name, None), type) for name in ("cls", "view_class")):
+            return found
+        met.append(found)
+        ahead += [each for each in _held_by(found) if callable(each) and not isinstance(each, type)]
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Get:
-    callback: Any
-    parameters: frozenset[_Parameter]
-    """What the URL gives to it."""
-
-    @property
-    def action(self) -> str | None:
-        """What a viewset makes of it, empty for a refusal; None of another view."""
-        actions = getattr(self.callback, "actions", None)
-        return actions.get("get", "") if actions else None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        given = getattr(self.callback, "initkwargs", None) or {}
-        return {name: value for name, value in given.items() if name not in _BY_ROUTERS}
-
-    def as_made(self) -> Any:
-        """Return what ``as_view()`` itself makes of the view."""
-        actions = getattr(self.callback, "actions", None)
-        return self.callback.cls.as_view(*([actions] if actions else []), **self.arguments)
-
-
-def _gets(view_class: type[Any]) -> Sequence[_Get]:
-    return _all_gets(_urlconf(), cast("Hashable", view_class))
-
-
-# Looking through all of them takes its time.
-@lru_cache(maxsize=1_000)
-def _all_gets(urlconf: Hashable, view_class: Hashable) -> Sequence[_Get]:
-    return [
-        _Get(callback, parameters)
-        for _, callback, parameters in _all_routes() or []
-        if getattr(callback, "cls", None) is view_class
-    ]
-
-
-def _urlconf() -> Hashable:
-    return getattr(settings, "ROOT_URLCONF", None)
-
-
-def _routes(
-    route: URLPattern | URLResolver, before: str, given: frozenset[_Parameter] = frozenset()
-) -> Iterator[_Route]:
-    # Those of DRF's routers are regular expressions.
-    path = before + str(route.pattern).removeprefix("^").removesuffix("$")
-    given |= _parameters(route.pattern)
-    if isinstance(route, URLPattern):
-        yield path, route.callback, given
-    else:
-        for each in route.url_patterns:
-            yield from _routes(each, path, given)
-
-
-def _parameters(pattern: Any) -> frozenset[_Parameter]:
-    if isinstance(pattern, RegexPattern):
-        return frozenset((name, None) for name in pattern.regex.groupindex)
-    return frozenset((name, each.regex) for name, each in pattern.converters.items())
+def _held_by(wrapper: Any) -> Iterator[Any]:
+    """Go through what a function, a partial or another object holds."""
+    yield getattr(wrapper, "func", None)
+    yield getattr(wrapper, "__self__", None)
+    yield from getattr(wrapper, "__dict__", {}).values()
+    for cell in getattr(wrapper, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # nothing is in it yet
+            continue

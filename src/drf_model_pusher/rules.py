@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind, full_name, is_cache_channel
-from drf_model_pusher.users import display_name, user_id
+from drf_model_pusher.user_ids import display_name, user_id
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -41,6 +41,12 @@ class ChannelRules:
     It is a view of the backend's model, or of one that a foreign key in the templates leads to.
     """
 
+    view_name: str | None = None
+    """The name of the route to the view that decides, such as ``order-detail``.
+
+    For a function, for one of several routes to ``view_class``, or for a URL that is "my own".
+    """
+
     permission_classes: Sequence[Any] | None = None
     """DRF permissions, asked as a read-only viewset of all objects would ask them."""
 
@@ -63,7 +69,7 @@ class ChannelRules:
         return False
 
     def get_view_kwargs(self, **fields: Any) -> dict[str, Any]:
-        """Return the keyword arguments in the URL of ``view_class`` besides its own look-up."""
+        """Return what the URL of the view holds besides its own look-up, by name."""
         return {}
 
     def get_presence_data(self, request: Request) -> dict[str, Any]:

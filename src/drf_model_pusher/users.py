@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS
 
+from drf_model_pusher.changes.block import record
 from drf_model_pusher.changes.recording import record_event
-from drf_model_pusher.channels import is_valid_name
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.exceptions import InvalidUserError, ProviderError
+from drf_model_pusher.events import USER_CHANNEL_PREFIX, PusherEvent
 from drf_model_pusher.providers import get_provider
-
-logger = logging.getLogger("drf_model_pusher")
-
-#: https://pusher.com/docs/channels/library_auth_reference/auth-signatures/
-MAX_USER_ID_LENGTH = 128
-
-#: How often the service is told that connections are to end; nobody else will.
-_ATTEMPTS = 3
-
-USER_CHANNEL_PREFIX = "#server-to-user-"
-
-
-def user_id(user: Any) -> str:
-    """Return the id that Pusher knows a user by: the primary key, as text.
-
-    Raises:
-        InvalidUserError: The primary key cannot stand in the name of the user's own channel.
-    """
-    text = str(user.pk)
-    if user.pk is None or not is_valid_name(text) or len(text) > MAX_USER_ID_LENGTH:
-        raise InvalidUserError(
-            f"The primary key {text[:40]!r} of a {type(user).__name__} is no user id for Pusher: "
-            f"that has 1 to {MAX_USER_ID_LENGTH} of the letters a-z and A-Z, digits and -_=@,.;"
-        )
-    return text
-
-
-def display_name(user: Any) -> str:
-    """Return the full name of a user, or the user name where there is none."""
-    full_name = user.get_full_name() if hasattr(user, "get_full_name") else ""
-    return full_name or user.get_username()
+from drf_model_pusher.user_ids import user_id
 
 
 def send_to_user(user: Any, event_name: str, data: Any, *, using: str | None = None) -> None:
@@ -76,8 +44,9 @@ def revoke(user: Any, *, using: str | None = None) -> None:
     """End a user's connections once the current transaction is committed.
 
     Call it where a right is taken away: a subscription that was granted lasts as long as its
-    connection, and whoever connects again must pass the rules again. A failure is logged and never
-    raised, because the right is gone already. It reaches signed-in connections only.
+    connection, and whoever connects again must pass the rules again. The delivery tells the
+    service, and tries again as it does with events; a failure is logged and never raised, because
+    the right is gone already. It reaches signed-in connections only.
 
     Args:
         user: Whose right was taken away; before it is deleted, if it is.
@@ -85,16 +54,4 @@ def revoke(user: Any, *, using: str | None = None) -> None:
     """
     if not app_settings.DRF_MODEL_PUSHER_DISABLED:
         # The id now: after the commit a deleted user has none.
-        transaction.on_commit(partial(_terminate_or_log, user_id(user)), using=using)
-
-
-def _terminate_or_log(identifier: str) -> None:
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            get_provider().terminate_user(identifier)
-        except Exception as error:  # noqa: BLE001 - the right is gone, whatever is wrong here
-            if getattr(error, "retryable", False) and attempt < _ATTEMPTS:
-                continue
-            told = error if isinstance(error, ProviderError) else type(error).__name__
-            logger.error("connections not ended user=%s error=%s", identifier, told)  # noqa: TRY400
-        return
+        record([PusherEvent.termination(user_id(user))], using or DEFAULT_DB_ALIAS)

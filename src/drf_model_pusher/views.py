@@ -10,7 +10,6 @@ from django.db import models
 
 from drf_model_pusher.async_code import refuse_in_async_code
 from drf_model_pusher.async_views import AsyncPusherViewMixin
-from drf_model_pusher.authorization.trusted import passes_on
 from drf_model_pusher.authorization.views import AuthorizationView, UserAuthenticationView
 from drf_model_pusher.changes import current_view
 from drf_model_pusher.changes.failures import log_no_backend, reported
@@ -172,7 +171,6 @@ class ModelPusherViewMixin(AsyncPusherViewMixin, _View):
             names = as_names(channels, self.push)
             record_event(names, event_name, data, socket_id=socket_id, using=using)
 
-    @passes_on
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Handle the request; what changes meanwhile leaves out the connection it names."""
         return current_view.handle(self, super().dispatch, request, *args, **kwargs)

@@ -1,8 +1,11 @@
 """A project with boards and somebody who may see one of them."""
 
+from types import ModuleType
+
 import pytest
 from django.contrib.auth.models import User
 
+from tests import urls_of_boards
 from tests.authorization.asking import declare
 from tests.boards import views
 from tests.boards.models import Board
@@ -10,7 +13,10 @@ from tests.boards.models import Board
 
 @pytest.fixture(autouse=True)
 def project(settings, own_registry, db):
-    settings.ROOT_URLCONF = "tests.urls_of_boards"
+    # A copy, to which tests add routes to views of their own.
+    urls = ModuleType("urls_of_boards_and_more")
+    urls.urlpatterns = [*urls_of_boards.urlpatterns]
+    settings.ROOT_URLCONF = urls
     settings.MIDDLEWARE = [
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -2,6 +2,7 @@
 
 import pytest
 from django.shortcuts import get_object_or_404
+from django.urls import path
 from rest_framework import permissions, serializers, viewsets
 
 from drf_model_pusher.backends import PrivatePusherBackend
@@ -50,7 +51,11 @@ def text_of(self, place_id, number):
         {"view_class": SeatByTextViewSet, "get_view_kwargs": text_of},
     ],
 )
-def test_follow_the_get_of_the_object(member, rule):
+def test_follow_the_get_of_the_object(member, rule, settings):
+    text = "seat" if "get_view_kwargs" in rule else "place_id>/<number"
+    settings.ROOT_URLCONF.urlpatterns.append(
+        path(f"seats/<{text}>/", rule["view_class"].as_view({"get": "retrieve"}))
+    )
     own = {"serializer_class": SeatSerializer, "channels": ["seats.{place_id}.{number}"]}
     type("Seats", (PrivatePusherBackend,), own | rule)
     place = Place.objects.create(name="here")

@@ -13,7 +13,7 @@ from rest_framework.authtoken.models import Token
 from drf_model_pusher.backends import (
     PresencePusherBackend,
 )
-from tests.authorization.asking import ask, auth_of
+from tests.authorization.asking import add_route, ask, auth_of
 from tests.boards import views
 from tests.boards.serializers import BoardSerializer
 
@@ -86,6 +86,7 @@ class TestPresence:
             authentication_classes = [TokenAuthentication]
 
         backend.view_class = View
+        add_route(View)
         client = Client()
         client.force_login(User.objects.create_user("bo"))
         headers = {"Authorization": f"Token {Token.objects.create(user=ada).key}"}

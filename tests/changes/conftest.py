@@ -43,7 +43,9 @@ def declare(own_registry):
             "channels": ["parcels"],
             "Meta": type("Meta", (), {"observe": observe}),
         } | attributes
-        return type("Declared", (PusherBackend,), attributes)
+        # An outbox finds it by its name.
+        name = f"Declared{attributes['serializer_class'].__name__}"
+        return type(name, (PusherBackend,), attributes)
 
     return declare
 

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 
 from drf_model_pusher.backends import PusherBackend
-from drf_model_pusher.changes.change import Change, PreviousChannels
+from drf_model_pusher.change import Change, PreviousChannels
 from drf_model_pusher.changes.codec import dumps, loads
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError

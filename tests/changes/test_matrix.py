@@ -10,7 +10,7 @@ from django.db import router, transaction
 from rest_framework import viewsets
 from rest_framework.test import APIRequestFactory
 
-from drf_model_pusher.outbox.models import OutboxEvent
+from drf_model_pusher.outbox.models import OutboxRow
 from drf_model_pusher.suppressing import suppress_pushes
 from drf_model_pusher.views import ModelPusherViewMixin
 from tests.depot.models import Customer, Item, Parcel, Tag
@@ -216,7 +216,7 @@ def told(request, declare, declare_items, parcel, memory, settings):
     if request.param != "written to the outbox":
         return lambda: sorted(event.name for event in memory)
     settings.DRF_MODEL_PUSHER_DELIVERY = "drf_model_pusher.outbox.delivery.OutboxDelivery"
-    return lambda: sorted(OutboxEvent.objects.values_list("name", flat=True))
+    return lambda: sorted(OutboxRow.objects.values_list("name", flat=True))
 
 
 in_each_case = pytest.mark.parametrize(

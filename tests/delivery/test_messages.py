@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from drf_model_pusher.delivery.messages import UnreadableMessageError, read_message, write_message
+from drf_model_pusher.delivery.jobs import UnreadableMessageError, read_message, write_message
 from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent
 

@@ -10,8 +10,7 @@ from django.db import transaction
 
 from drf_model_pusher.changes.block import record
 from drf_model_pusher.delivery import get_delivery
-from drf_model_pusher.delivery.jobs import hand_over, work
-from drf_model_pusher.delivery.messages import write_message
+from drf_model_pusher.delivery.jobs import hand_over, work, write_message
 from drf_model_pusher.delivery.queue import QueuedEvent
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError, SettingError

@@ -35,8 +35,8 @@ from tests.boards.serializers import BoardSerializer
 
 pytest.importorskip("uvicorn", reason="the extra [server] is not installed")
 
-from drf_model_pusher.server.application import Application
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
+from pusher_dev_server.application import Application
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -48,12 +48,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CLIENTS = Path(__file__).parents[1] / "server" / "clients" / "node_modules"
 SCRIPTS = {
     "pusher.js": CLIENTS / "pusher-js/dist/web/pusher-with-encryption.js",
+    "plugin.js": CLIENTS / "pusher-js-auth/lib/pusher-auth.js",
     "echo.js": CLIENTS / "laravel-echo/dist/echo.iife.js",
 }
 KEYS = [base64.b64encode(letter * 32).decode() for letter in (b"a", b"b")]
 
 PAGE = """<!doctype html><link rel="icon" href="data:,">
 <script src="/js/pusher.js"></script>
+<script src="/js/plugin.js"></script>
 <script src="/js/echo.js"></script>
 <script>
     window.heard = [];
@@ -67,6 +69,14 @@ PAGE = """<!doctype html><link rel="icon" href="data:,">
             userAuthentication: {endpoint: "/pusher/user-auth", headers},
         });
         pusher.connection.bind("state_change", state => note("connection", state.current)());
+    }
+
+    function batched({port, key, headers}) {
+        window.pusher = new Pusher(key, {
+            cluster: "", wsHost: "127.0.0.1", wsPort: port, forceTLS: false,
+            enabledTransports: ["ws"], enableStats: false,
+            authorizer: PusherBatchAuthorizer, authEndpoint: "/pusher/auth", auth: {headers},
+        });
     }
 
     function subscribe(name) {
@@ -300,6 +310,26 @@ class TestWays:
             backend().push_change("update", board)
         tab.page.wait_for_timeout(300)
         assert tab.heard("succeeded", "board.update") == []
+
+
+def test_the_plugin_pusher_js_auth_asks_for_all_channels_at_once(open_tab, ada, board, backends):
+    other = Board.objects.create(owner=User.objects.create_user("bo"), slug="other")
+    tab = open_tab(ada)
+    asked = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    tab.page.evaluate("options => batched(options)", tab.options)
+    private, presence, encrypted = names_of(board)
+    tab.subscribe(private, presence, encrypted, f"private-boards.{other.pk}")
+    tab.wait_for(
+        [private, "succeeded", None],
+        [presence, "succeeded", {str(ada.pk): {"name": "Ada"}}],
+        [encrypted, "succeeded", None],
+    )
+    tab.page.wait_for_timeout(300)
+    assert len(tab.heard("succeeded")) == 3
+    assert len([url for url in asked if url.endswith("/pusher/auth")]) == 1
+    backends[2]().push_change("update", board)
+    tab.wait_for([encrypted, "board.update", {"id": board.pk, "slug": "plans"}])
 
 
 def test_without_the_csrf_token_a_session_is_refused(open_tab, ada, board, backends):

@@ -1,4 +1,4 @@
-"""The embedded server's console, as a person sees it in a browser."""
+"""The development server's console, as a person sees it in a browser."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from drf_model_pusher.server.application import Application
-from drf_model_pusher.server.asgi import PusherServer
-from drf_model_pusher.server.runner import LOCAL_APP, LocalServer
-from tests.server.api_client import post
-from tests.server.client import Client
-from tests.server.test_asgi import plain_uvicorn
+from dev_server_tests.api_client import post
+from dev_server_tests.client import Client
+from dev_server_tests.serving import plain_uvicorn
+from drf_model_pusher.server.testing import LocalServer
+from pusher_dev_server.application import LOCAL_APP, Application
+from pusher_dev_server.asgi import PusherServer
 
 from .test_board import browser  # noqa: F401 - a fixture
 
@@ -177,6 +177,33 @@ class TestConsole:
             window.wait_until_live()
             window.page.get_by_label("App").select_option("2")
             window.page.get_by_text("App 2 with key key-2").wait_for()
+
+
+class TestLongNames:
+    BEGINNING = "private-tenants.0198a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b.orders."
+
+    @pytest.mark.parametrize("width", [320, 800, 1280])
+    def test_channels_that_share_a_long_beginning_are_told_apart(
+        self, console, pusher_server, width
+    ):
+        console.page.set_viewport_size({"width": width, "height": 900})
+        for end in ("one", "two"):
+            event = {"name": "order.update", "channel": self.BEGINNING + end, "data": "{}"}
+            post(pusher_server, "/events", event)
+        for end in ("one", "two"):
+            row = console.row("log", self.BEGINNING + end)
+            assert row.bounding_box()["height"] < 100
+            tail, what = (row.locator(place).bounding_box() for place in (".tail", ".what"))
+            assert tail["x"] + tail["width"] <= what["x"] + what["width"] + 1
+            assert row.locator(".tail").inner_text().endswith(f"orders.{end}")
+
+    def test_a_phone_shows_events_first(self, console, pusher_server):
+        console.page.set_viewport_size({"width": 390, "height": 844})
+        post(pusher_server, "/events", {"name": "e", "channel": "a", "data": "{}"})
+        entry = console.row("log", "published").bounding_box()
+        form = console.page.locator("#send").bounding_box()
+        assert entry["y"] + entry["height"] < 400
+        assert entry["y"] < form["y"]
 
 
 class TestAttacks:

@@ -23,8 +23,8 @@ from tests.views import call
 
 pytest.importorskip("uvicorn", reason="the extra [server] is not installed")
 
-from drf_model_pusher.server.application import Application, Limits
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
+from pusher_dev_server.application import Application, Limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

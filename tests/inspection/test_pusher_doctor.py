@@ -1,4 +1,4 @@
-"""``manage.py pusher_doctor``, against the embedded server and servers that are ill."""
+"""``manage.py pusher_doctor``, against the development server and servers that are ill."""
 
 import io
 import json
@@ -13,7 +13,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
+from drf_model_pusher.outbox import health
+from drf_model_pusher.outbox.models import OutboxRow
+from drf_model_pusher.outbox.table import make_partitions
 from tests.pusher_api import Answer
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -291,9 +293,17 @@ def test_background_delivery_needs_a_thread(server, settings):
     assert findings()["delivery"]["found"] == "BackgroundDelivery, whose thread can run"
 
 
-def late(state, seconds=120):
+@pytest.fixture(autouse=True)
+def _looks_again_soon(monkeypatch):
+    monkeypatch.setattr(health, "_LOOK_AGAIN", 0.01)
+
+
+def late(state=OutboxRow.State.WAITING, seconds=120, **more):
+    make_partitions("default")
     created = timezone.now() - timedelta(seconds=seconds)
-    return OutboxEvent.objects.create(partition=0, state=state, created=created, channels="[]")
+    return OutboxRow.objects.create(
+        lane=0, partition=0, state=state, created=created, content="{}", **more
+    )
 
 
 def outbox():
@@ -302,37 +312,41 @@ def outbox():
     return line, failed
 
 
-def test_events_that_nobody_relays_fail(server):
-    late(OutboxEvent.State.WAITING)
+def test_rows_that_nobody_relays_fail(server):
+    late()
     line, failed = outbox()
     assert failed
     assert "1 wait, the oldest for 120 s" in line.replace("121", "120")
     assert line.endswith("Start `manage.py pusher_relay`: nobody sends what waits.")
 
 
-def test_a_relay_that_does_not_keep_up_is_a_warning(server):
-    late(OutboxEvent.State.POSTPONED)
-    soon = timezone.now() + timedelta(seconds=30)
-    OutboxWorker.objects.create(id="a", name="here", expires=soon)
+def test_rows_that_nobody_relays_are_a_warning_at_once(server):
+    late(seconds=0)
     line, failed = outbox()
     assert (line[:4], failed) == ("warn", False)
-    assert "1 at work" in line
+    assert line.endswith("Start `manage.py pusher_relay`: nobody sends what waits.")
 
 
-def test_dead_events_are_a_warning_and_young_ones_are_none(server):
-    late(OutboxEvent.State.WAITING, seconds=1)
+def test_a_relay_that_does_not_keep_up_is_a_warning(server):
+    late(due=timezone.now() + timedelta(seconds=30))
+    line, failed = outbox()
+    assert (line[:4], failed) == ("warn", False)
+    assert "See what the relay logs" in line
+
+
+def test_dead_rows_are_a_warning_and_none_are_fine(server):
     assert outbox()[0].startswith("ok")
-    late(OutboxEvent.State.DEAD)
+    late(OutboxRow.State.DEAD)
     assert "1 dead" in outbox()[0]
 
 
 def test_without_its_table_the_outbox_fails(server):
-    table = OutboxEvent._meta.db_table
-    OutboxEvent._meta.db_table = "no_such_table"
+    table = OutboxRow._meta.db_table
+    OutboxRow._meta.db_table = "no_such_table"
     try:
         assert findings()["outbox"]["todo"] == "Run `manage.py migrate`."
     finally:
-        OutboxEvent._meta.db_table = table
+        OutboxRow._meta.db_table = table
 
 
 def test_a_silenced_check_is_no_complaint(server, settings):

@@ -1,4 +1,4 @@
-"""``manage.py pusher_listen``, against the embedded server and others that are none."""
+"""``manage.py pusher_listen``, against the development server and others that are none."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from websockets.sync.server import serve
 
 from drf_model_pusher.providers import PusherProvider, get_provider
-from drf_model_pusher.server.runner import LocalServer
+from drf_model_pusher.server.testing import LocalServer
 
 MASTER = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
 
@@ -106,8 +106,8 @@ def test_events_of_presence_channels_are_printed_as_they_are(server):
 def test_nothing_that_was_sent_can_steer_the_terminal(server):
     listening = Listening("orders", "--count", "1", "--timeout", "15")
     listening.wait_for("Subscribed")
-    publish("orders", "a\x1b[2Jb", {"text": "\x9b31m"})
-    assert r"a\x1b[2Jb" in (printed := listening.result())
+    publish("orders", "a\u202eb", {"text": "\x9b31m"})
+    assert r"a\u202eb" in (printed := listening.result())
     assert printed.rstrip("\n").isprintable()
 
 
@@ -125,9 +125,9 @@ def test_it_survives_a_restart_of_the_server(settings):
 def test_it_comes_back_when_it_is_sent_away_and_stays_away_when_refused(server):
     listening = Listening("orders", "--timeout", "30")
     listening.wait_for("Subscribed")
-    server.send_clients_away(4200)
+    server.close_connections(4200)
     listening.wait_for("Subscribed", times=2)
-    server.send_clients_away(4009)
+    server.close_connections(4009)
     with pytest.raises(CommandError, match="for good: 4009"):
         listening.result()
 
@@ -222,6 +222,18 @@ def test_a_server_that_never_answers_is_an_error(settings):
         settings.PUSHER_PORT, settings.PUSHER_TIMEOUT = silent.getsockname()[1], 0.3
         with pytest.raises(CommandError, match="cannot be listened to"):
             Listening("orders").result()
+
+
+def test_a_server_behind_a_path_is_asked_there(settings):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.PUSHER_HOST, settings.PUSHER_SSL = "127.0.0.1", False
+        settings.PUSHER_PORT, settings.PUSHER_PATH = server.getsockname()[1], "/ws"
+        listening = Listening("orders", "--timeout", "2")
+        connection, _ = server.accept()
+        with connection:
+            line = connection.recv(65_536).partition(b"?")[0]
+        listening.join(15)
+    assert line == f"GET /ws/app/{settings.PUSHER_KEY}".encode()
 
 
 def test_a_page_in_the_place_of_a_websocket_server_is_an_error(pusher_api):

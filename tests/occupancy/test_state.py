@@ -3,10 +3,10 @@ import time
 
 import pytest
 from django.core.cache import cache, caches
+from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from rest_framework.test import APIRequestFactory
 
 from drf_model_pusher.authorization.refusals import Refused
-from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.occupancy import state
 from drf_model_pusher.occupancy.audience import Audience, audience, settle
 from drf_model_pusher.occupancy.state import OccupancyError, expect, record

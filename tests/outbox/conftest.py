@@ -11,13 +11,13 @@ from django.db import connections
 from drf_model_pusher.delivery.retry import RetryPolicy
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.outbox.delivery import OutboxDelivery
-from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
+from drf_model_pusher.outbox.models import OutboxPartition, OutboxRow
 from drf_model_pusher.outbox.relay import Relay
 from drf_model_pusher.signals import event_failed, event_sent
 from tests.outbox.databases import database, registered
 from tests.shop.models import Order
 
-State = OutboxEvent.State
+State = OutboxRow.State
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def mariadb(databases, django_db_blocker) -> Iterator[str]:
 def emptied(alias: str) -> Iterator[str]:
     yield alias
     assert not connections[alias].in_atomic_block
-    for model in (OutboxEvent, OutboxWorker, OutboxPartition, Order):
+    for model in (OutboxRow, OutboxPartition, Order):
         model.objects.using(alias).all().delete()
 
 
@@ -75,8 +75,10 @@ def short_pauses(monkeypatch) -> None:
 
 
 @pytest.fixture
-def outbox(alias, short_pauses) -> Outbox:
-    return Outbox(alias)
+def outbox(alias, short_pauses) -> Iterator[Outbox]:
+    made = Outbox(alias)
+    yield made
+    made.relay.locks.close()
 
 
 class Outbox:
@@ -88,7 +90,7 @@ class Outbox:
 
     @property
     def rows(self):
-        return OutboxEvent.objects.using(self.alias).order_by("id")
+        return OutboxRow.objects.using(self.alias).order_by("id")
 
     @property
     def names(self) -> list[str]:
@@ -96,11 +98,11 @@ class Outbox:
 
     @property
     def states(self) -> dict[str, str]:
-        return {row.name: row.get_state_display() for row in self.rows}
+        return {row.name: state_of(row) for row in self.rows}
 
     def put(self, *names: str, subject: str | None = "shop.order:1", **more) -> None:
         """Commit events, of one object if nothing else is said."""
-        OutboxDelivery().deliver(
+        OutboxDelivery().store(
             [event(name, subject=subject, **more) for name in names], using=self.alias
         )
 
@@ -108,10 +110,15 @@ class Outbox:
         """Relay until nothing but the dead is left."""
         relay = relay or self.relay
         deadline = time.monotonic() + 20
-        while self.rows.filter(state__in=[State.WAITING, State.POSTPONED]).exists():
+        while self.rows.filter(state=State.WAITING).exists():
             assert time.monotonic() < deadline, self.states
-            if not relay.round():
+            if not relay.batch():
                 time.sleep(relay.seconds_to_rest(0.02))
+
+
+def state_of(row: OutboxRow) -> str:
+    """Return the state as people name it."""
+    return "postponed" if row.state == State.WAITING and row.due else row.get_state_display()
 
 
 def event(name: str, **more) -> PusherEvent:

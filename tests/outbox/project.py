@@ -1,6 +1,7 @@
 """A project of one view, which real servers and relays run; the environment says on what.
 
-Each change of an object is one event, whose data is the object and a number that grows.
+Each change of an object is one update, which the relay reads, and one event, whose data is the
+object and a number that grows.
 """
 
 import json
@@ -47,8 +48,9 @@ from django.db import transaction  # noqa: E402
 from django.http import JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 
-from drf_model_pusher.delivery import get_delivery  # noqa: E402
+from drf_model_pusher.changes.block import record  # noqa: E402
 from drf_model_pusher.events import PusherEvent  # noqa: E402
+from tests.outbox.project_backends import OrderBackend  # noqa: E402
 from tests.shop.models import Order  # noqa: E402
 
 
@@ -61,11 +63,12 @@ def change(request, pk, outcome):
         order.save(update_fields=["total"])
         event = PusherEvent(
             channels=("orders",),
-            name="order.update" if committed else "order.never",
+            name="order.counted" if committed else "order.never",
             data=json.dumps({"order": order.pk, "number": int(order.total)}),
             subject=f"shop.order:{pk}",
         )
-        get_delivery().deliver([event], using="default")
+        record([event], "default")
+        OrderBackend().push_change("update", order)
         transaction.set_rollback(not committed)
     return JsonResponse({"pid": os.getpid(), "number": int(order.total)})
 

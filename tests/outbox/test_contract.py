@@ -18,9 +18,10 @@ class TestOutboxDelivery(DeliveryContract):
         connections["default"] = connections[alias]  # the contract knows no other
         with ThreadPoolExecutor(1) as thread:
             self.in_relay = lambda call: thread.submit(call).result(30)
-            # It owns its partitions before a transaction is open, in which SQLite lets no other in.
-            self.in_relay(self.outbox.relay.round)
+            # Before a transaction is open, in which SQLite lets no other in.
+            self.in_relay(self.outbox.relay.batch)
             yield
+            self.in_relay(self.outbox.relay.locks.close)
             self.in_relay(lambda: connections[alias].close())
         connections["default"] = before
 
@@ -31,5 +32,5 @@ class TestOutboxDelivery(DeliveryContract):
         self.in_relay(self._work)
 
     def _work(self):
-        self.outbox.relay.round()
+        self.outbox.relay.batch()
         self.outbox.drain()

@@ -6,7 +6,6 @@ import pytest
 from django.db import transaction
 
 from drf_model_pusher.outbox import inprocess
-from drf_model_pusher.outbox.models import OutboxWorker
 from tests.outbox.processes import environment
 from tests.processes import running
 from tests.pusher_api import PATIENCE, Answer
@@ -20,7 +19,7 @@ from drf_model_pusher.delivery import get_delivery
 from drf_model_pusher.events import PusherEvent
 
 def put(*names):
-    get_delivery().deliver(
+    get_delivery().send(
         [PusherEvent(channels=("orders",), name=name, data="{}", subject="o") for name in names]
     )
 
@@ -28,12 +27,12 @@ def put(*names):
 # The threads end soon; only then goes the next one on, so that none sends what another wrote.
 FORK = """
 from drf_model_pusher.outbox import inprocess
-from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
+from drf_model_pusher.outbox.models import OutboxRow
 inprocess._LINGER = 0.2
 
 def see_through(name):
     put(name)
-    while OutboxEvent.objects.exists() or OutboxWorker.objects.exists():
+    while OutboxRow.objects.exists() or inprocess._threads["default"]._relay:
         time.sleep(0.05)
 
 see_through("parent 1")
@@ -73,10 +72,6 @@ def in_process(outbox, settings):
     return outbox
 
 
-def workers(outbox):
-    return OutboxWorker.objects.using(outbox.alias).count()
-
-
 class TestInProcess:
     def test_what_is_committed_is_sent(self, in_process, pusher_api):
         for number in range(3):
@@ -90,14 +85,12 @@ class TestInProcess:
         in_process.put("e")
         assert [each["name"] for each in pusher_api.wait_for_events(1)] == ["e"]
 
-    def test_after_a_while_without_events_it_lets_others_have_the_partitions(
-        self, in_process, pusher_api, monkeypatch
-    ):
+    def test_after_a_while_without_events_it_ends(self, in_process, pusher_api, monkeypatch):
         monkeypatch.setattr(inprocess, "_LINGER", 0.1)
         in_process.put("a")
         pusher_api.wait_for_events(1)
         until = time.monotonic() + 10
-        while workers(in_process):
+        while inprocess._threads[in_process.alias]._relay:
             assert time.monotonic() < until
             time.sleep(0.05)
         in_process.put("b")
@@ -130,7 +123,6 @@ class TestInProcess:
             code = process.wait(PATIENCE)
         assert code == (0 if end == "exit" else -signal.SIGTERM), (tmp_path / "log").read_text()
         assert (len(pusher_api.calls), len(outbox.names)) == (1, 20)
-        assert workers(outbox) == 0
 
     def test_what_a_killed_process_leaves_another_one_sends(
         self, outbox, pusher_api, env, tmp_path, settings
@@ -142,7 +134,6 @@ class TestInProcess:
             process.kill()
             process.wait()
         pusher_api.default = Answer()
-        OutboxWorker.objects.using(outbox.alias).update(expires="2020-01-01T00:00:00Z")
         settings.DRF_MODEL_PUSHER_OUTBOX_RELAY_IN_PROCESS = True
         outbox.put("last", subject="o")
         deadline = time.monotonic() + 20

@@ -1,20 +1,20 @@
+import threading
 import time
 from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connections
-from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from drf_model_pusher.conf import app_settings
-from drf_model_pusher.outbox import leases, table
 from drf_model_pusher.outbox import relay as relaying
-from drf_model_pusher.outbox.models import OutboxEvent, OutboxPartition, OutboxWorker
-from drf_model_pusher.outbox.reading import Reader
+from drf_model_pusher.outbox import table
+from drf_model_pusher.outbox.models import OutboxRow
 from drf_model_pusher.outbox.relay import Relay
+from drf_model_pusher.outbox.rows import write
 from drf_model_pusher.providers import MemoryProvider, provider_path
 from tests.occupied import answer, local_cache
+from tests.outbox.conftest import Outbox, event
 from tests.pusher_api import Answer
 
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
@@ -46,51 +46,46 @@ class TestRelay:
         assert (names(pusher_api), len(pusher_api.calls)) == (sent, 10)
         assert outbox.names == []
 
-    def test_what_waits_is_read_and_let_go_in_a_few_statements(
-        self, outbox, pusher_api, monkeypatch
-    ):
-        # However long it takes.
-        monkeypatch.setattr(leases, "BEAT", 60)
-        monkeypatch.setattr(relaying, "_UNMARKED", 60)
+    def test_a_batch_takes_a_few_statements(self, outbox, pusher_api):
         outbox.put(*[f"e{n}" for n in range(100)])
-        outbox.relay.round()
+        outbox.relay.batch()
         outbox.put(*[f"f{n}" for n in range(20)])
-        # It expects as many as before, and then, where the database can, as few.
-        for count in (3, 2 if connections[outbox.alias].vendor == "postgresql" else 3):
-            with CaptureQueriesContext(connections[outbox.alias]) as queries:
-                outbox.relay.round()
-            assert len(queries) == count, [query["sql"] for query in queries]
-            outbox.put(*[f"f{n}" for n in range(20)])
+        with CaptureQueriesContext(connections[outbox.alias]) as queries:
+            outbox.relay.batch()
+        statements = [query["sql"] for query in queries]
+        expected = {
+            "sqlite": 5,  # look and read; begin, delete and commit
+            "postgresql": 9,  # begin and set up, lock, and one before each of two calls
+            "mysql": 8 + 19,  # it deletes one by one
+        }
+        assert len(statements) == expected[connections[outbox.alias].vendor], statements
 
-    @pytest.mark.parametrize("count", [0, 1, 50, 51, 52, 600])
+    @pytest.mark.parametrize("count", [0, 1, 50, 600])
     def test_however_many_wait_the_oldest_are_read_in_order(self, outbox, count):
-        """The first time, when it is not known how many there are, and the next."""
         for start in range(0, count, 10):
-            stop = min(start + 10, count)
-            outbox.put(*[f"e{n}" for n in range(start, stop)], subject=f"shop.order:{start}")
-        outbox.relay.lease.keep()
-        reader = Reader(outbox.relay.lease)
-        for _ in range(2):
-            read = [entry.event.name for entry in reader.take()]
-            assert read == [f"e{n}" for n in range(min(count, 500))]
+            outbox.put(*[f"e{n}" for n in range(start, min(start + 10, count))])
+        table.make_partitions(outbox.alias)
+        with outbox.relay.locks.batch():
+            read = outbox.relay._claim(table.look(outbox.alias), [])
+        assert [row.name for row in read] == [f"e{n}" for n in range(min(count, 100))]
 
     def test_what_it_reads_is_found_by_indexes(self, outbox):
         """However many rows there are that it does not want."""
-        for _ in range(20):
-            outbox.put(*[f"e{n}" for n in range(500)])
-        outbox.rows.update(partition=F("id") % 256)
-        outbox.relay.lease.keep()
-        connection = connections[outbox.alias]
-        with CaptureQueriesContext(connection) as queries:
-            Reader(outbox.relay.lease).take()
-        table, vendor = OutboxEvent._meta.db_table, connection.vendor
+        write([event(f"e{n}", subject=f"shop.order:{n}") for n in range(5_000)], outbox.alias)
+        table.make_partitions(outbox.alias)
+        connection, name = connections[outbox.alias], OutboxRow._meta.db_table
         with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {'TABLE' if vendor == 'mysql' else ''} {table}")
-            for query in queries:
-                cursor.execute(f"{EXPLAIN[vendor]} {query['sql'].replace('%', '%%')}")
+            cursor.execute(f"ANALYZE {'TABLE' if connection.vendor == 'mysql' else ''} {name}")
+        with outbox.relay.locks.batch(), CaptureQueriesContext(connection) as queries:
+            outbox.relay._claim(table.look(outbox.alias), [])
+        read = [query["sql"] for query in queries if name in query["sql"]]
+        assert len(read) >= 2
+        with connection.cursor() as cursor:
+            for statement in read:
+                cursor.execute(f"{EXPLAIN[connection.vendor]} {statement.replace('%', '%%')}")
                 plan = "\n".join(map(str, cursor.fetchall()))
-                assert FULL_SCAN[vendor].format(table) not in plan, plan
-                assert table in plan
+                assert FULL_SCAN[connection.vendor].format(name) not in plan, plan
+                assert name in plan or "U0" in plan
 
     def test_it_is_told_by_signals(self, outbox, pusher_api, reports):
         outbox.put("a", "b")
@@ -112,13 +107,13 @@ class TestRelay:
         assert outbox.names == []
 
     @pytest.mark.parametrize("waiting", ["a", "ab"])
-    def test_it_waits_for_as_long_as_the_service_asks(self, outbox, pusher_api, settings, waiting):
+    def test_it_waits_for_as_long_as_the_service_asks(self, outbox, pusher_api, waiting):
         """Whether a try failed with one event or with several."""
-        settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS = 600
         pusher_api.script.append(Answer(status=429, headers={"Retry-After": "60"}))
         outbox.put(*waiting)
-        outbox.relay.round()
+        outbox.relay.batch()
         assert 50 < outbox.relay.seconds_to_rest(1000) <= 60
+        assert not outbox.relay.batch()
 
     def test_what_waits_for_one_provider_is_not_in_the_way_of_anothers(self, outbox, pusher_api):
         """However much it is."""
@@ -127,7 +122,7 @@ class TestRelay:
         outbox.put(*[f"e{n}" for n in range(600)])
         outbox.put("other", subject="shop.order:2", provider=provider_path(Stumbling))
         for _ in range(2):
-            outbox.relay.round()
+            outbox.relay.batch()
         assert [event.name for event in Stumbling.events] == ["other"]
 
     def test_a_poisoned_event_dies_alone_and_what_follows_of_its_object_goes_on(
@@ -138,7 +133,7 @@ class TestRelay:
         pusher_api.script.extend([Answer(status=400, body=b"secret"), Answer(status=400)])
         outbox.put("poison", "later")
         outbox.put("other", subject="shop.order:2")
-        outbox.relay.round()
+        outbox.relay.batch()
         assert names(pusher_api) == ["other"]
         assert outbox.states == {"poison": "postponed", "later": "waiting"}
         pusher_api.script.extend([Answer(status=400), Answer(status=400)])
@@ -149,103 +144,45 @@ class TestRelay:
         assert dead.error == "the service answered 400"
         assert reports.failed == [("poison", 3)]
 
-    def test_what_comes_later_does_not_overtake_a_postponed_event(self, outbox, pusher_api):
-        pusher_api.script.append(Answer(status=413))
-        outbox.put("first")
-        outbox.relay.round()
-        outbox.put("second")
-        outbox.relay.round()
-        assert outbox.states == {"first": "postponed", "second": "postponed"}
-        outbox.drain()
-        assert names(pusher_api) == ["first", "second"]
-
-    def test_one_that_was_put_off_when_the_database_went_away_has_its_turn(
-        self, outbox, pusher_api, monkeypatch
+    def test_a_row_that_cannot_be_read_is_kept_as_dead_and_stops_no_other(
+        self, outbox, pusher_api, settings, caplog
     ):
-        """The answer was lost, not what it was about."""
-        put_off = table.put_off
-
-        def unanswered(*args):
-            put_off(*args)
-            monkeypatch.setattr(table, "put_off", put_off)
-            raise OperationalError
-
-        monkeypatch.setattr(table, "put_off", unanswered)
-        pusher_api.script.append(Answer(status=413))
-        outbox.put("first")
-        with pytest.raises(OperationalError):
-            outbox.relay.round()
-        outbox.put("second")
+        settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS = 2
+        outbox.put("broken", "behind")
+        outbox.put("other", subject="shop.order:2")
+        outbox.rows.filter(name="broken").update(content="no JSON")
         outbox.drain()
-        assert names(pusher_api) == ["first", "second"]
-
-    def test_another_worker_does_not_overtake_it_either(self, outbox, pusher_api):
-        pusher_api.script.append(Answer(status=413))
-        outbox.put("first")
-        outbox.relay.round()
-        outbox.relay.lease.give_up()
-        outbox.put("second")
-        outbox.drain(Relay(outbox.alias))
-        assert names(pusher_api) == ["first", "second"]
-
-    def test_nor_does_one_that_takes_over_while_it_works(self, outbox, pusher_api):
-        other = Relay(outbox.alias)
-        other.round()
-        outbox.relay.round()
-        pusher_api.script.append(Answer(status=413))
-        outbox.put("first")
-        other.round()
-        other.lease.give_up()
-        outbox.put("second")
-        outbox.relay.lease._beat_at = 0
-        outbox.drain()
-        assert names(pusher_api) == ["first", "second"]
+        assert sorted(names(pusher_api)) == ["behind", "other"]
+        row = outbox.rows.get()
+        assert (outbox.states, row.error) == (
+            {"broken": "dead"},
+            "no event could be made of it; the log says why",
+        )
+        assert "JSONDecodeError" in caplog.text
 
     def test_an_event_that_the_service_stumbles_over_does_not_stop_the_others(
         self, outbox, pusher_api, settings
     ):
         settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS = 2
-
+        stumbling = provider_path(Stumbling)
         Stumbling.events.clear()
-        outbox.put("poison", provider=provider_path(Stumbling))
+        outbox.put("poison", provider=stumbling)
         for number in range(20):
-            outbox.put(
-                f"e{number}", subject=f"shop.order:{number + 2}", provider=provider_path(Stumbling)
-            )
+            outbox.put(f"e{number}", subject=f"shop.order:{number + 2}", provider=stumbling)
         outbox.drain()
         assert sorted(e.name for e in Stumbling.events) == sorted(f"e{n}" for n in range(20))
         assert outbox.states == {"poison": "dead"}
 
-    def test_a_provider_that_cannot_be_found_costs_no_event_its_life(self, outbox, settings):
+    @pytest.mark.parametrize("path", ["gone.Provider", "os.system"])
+    def test_a_provider_that_cannot_be_found_costs_no_event_its_life(self, outbox, settings, path):
         settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS = 1
-        outbox.put("a")
-        outbox.rows.update(provider="gone:Provider")
-        outbox.relay.round()
+        outbox.put("a", provider=path)
+        outbox.relay.batch()
         row = outbox.rows.get()
         assert row.get_state_display() != "dead"
         assert row.error == (
-            "no provider: The provider 'gone:Provider' cannot be imported, or is no provider."
+            f"no provider: The provider '{path}' cannot be imported, or is no provider."
         )
-
-    def test_only_a_provider_is_imported_as_one(self, outbox):
-        outbox.put("a")
-        outbox.rows.update(provider="os:system")
-        outbox.relay.round()
-        assert "'os:system' cannot be imported" in outbox.rows.get().error
-
-    def test_waiting_changes_of_an_object_become_one(self, outbox, memory):
-        changes = ["create", *["update"] * 30]
-        for number, change in enumerate(changes):
-            outbox.put(f"order.{change}", data=str(number), change=change, conflation_key="order 1")
-        outbox.drain()
-        assert [(event.name, event.data) for event in memory] == [("order.create", "30")]
-        assert outbox.names == []
-
-    def test_what_was_created_and_deleted_unseen_is_not_sent(self, outbox, memory):
-        for change in ("create", "update", "delete"):
-            outbox.put(f"order.{change}", change=change, conflation_key="order 1")
-        outbox.drain()
-        assert (memory, outbox.names) == ([], [])
 
     def test_it_asks_who_listens_where_the_change_could_not_tell(
         self, outbox, pusher_api, settings
@@ -265,95 +202,316 @@ class TestRelay:
         outbox.put("a")
         outbox.rows.update(error="an earlier try failed")
         outbox.drain()
-        Relay(outbox.alias).round()
+        outbox.relay._prune_at = 0
+        outbox.relay.batch()
         assert (outbox.states, outbox.rows.get().error) == ({"a": "sent"}, "")
         time.sleep(1.1)
-        Relay(outbox.alias).round()
+        outbox.relay._prune_at = 0
+        outbox.relay.batch()
         assert outbox.names == []
 
     def test_what_was_kept_long_enough_goes_in_small_parts(self, outbox):
         outbox.put(*[f"e{n}" for n in range(7)])
-        outbox.rows.update(state=OutboxEvent.State.SENT, due=timezone.now())
+        outbox.rows.update(state=OutboxRow.State.SENT, due="2020-01-01T00:00:00Z")
         with CaptureQueriesContext(connections[outbox.alias]) as queries:
             table.prune(outbox.alias, limit=3)
-        assert sum("DELETE" in query["sql"] for query in queries) == 3
+        deletes = sum("DELETE" in query["sql"] for query in queries)
+        assert deletes == (7 if connections[outbox.alias].vendor == "mysql" else 3)
         assert outbox.names == []
 
 
-class TestLeases:
-    def test_workers_share_the_partitions(self, outbox):
-        relays = [Relay(outbox.alias) for _ in range(3)]
-        for _ in range(3):
-            for relay in relays:
-                relay.lease._beat_at = 0
-                relay.round()
-        owners = OutboxPartition.objects.using(outbox.alias).values_list("owner", flat=True)
-        assert sorted(list(owners).count(relay.lease.id) for relay in relays) == [84, 86, 86]
+class TestOrder:
+    """After a failure nothing of the same object overtakes, whatever happens next."""
 
-    def test_what_a_killed_worker_leaves_is_taken_over(self, outbox, pusher_api, settings):
-        settings.DRF_MODEL_PUSHER_OUTBOX_LEASE_SECONDS = 5
-        killed = Relay(outbox.alias)
-        killed.round()
-        outbox.put("a")
-        outbox.relay.round()
-        assert names(pusher_api) == []
-        expired = OutboxWorker.objects.using(outbox.alias).filter(id=killed.lease.id)
-        expired.update(expires="2020-01-01T00:00:00Z")
-        outbox.relay.lease._beat_at = 0
+    def test_what_comes_later_does_not_overtake_a_postponed_event(self, outbox, pusher_api):
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        outbox.relay.batch()
+        outbox.put("second")
+        assert not outbox.relay.batch()
+        assert outbox.states == {"first": "postponed", "second": "waiting"}
         outbox.drain()
-        assert names(pusher_api) == ["a"]
+        assert names(pusher_api) == ["first", "second"]
 
-    def test_a_worker_that_was_thought_dead_changes_nothing_and_begins_anew(
-        self, outbox, pusher_api
-    ):
-        late = Relay(outbox.alias)
-        outbox.put("a")
-        late.lease.keep()
-        entries = Reader(late.lease).take()
-        OutboxWorker.objects.using(outbox.alias).update(expires="2020-01-01T00:00:00Z")
-        outbox.relay.lease.keep()
-        table.finish(late.lease, [entry.id for entry in entries])
-        assert outbox.names == ["a"]
-        before = late.lease.id
-        late.lease._beat_at = 0
-        late.lease.keep()
-        assert late.lease.id != before
-
-    def test_a_worker_that_ends_leaves_its_partitions_at_once(self, outbox, pusher_api):
+    def test_another_worker_does_not_overtake_it_either(self, outbox, pusher_api):
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        outbox.relay.batch()
+        outbox.relay.locks.close()
+        outbox.put("second")
         other = Relay(outbox.alias)
-        other.round()
+        outbox.drain(other)
+        other.locks.close()
+        assert names(pusher_api) == ["first", "second"]
+
+    @pytest.mark.parametrize("status", [503, 413])
+    def test_a_note_of_a_failure_that_takes_longer_than_the_pause_changes_nothing(
+        self, outbox, pusher_api, monkeypatch, status
+    ):
+        """The database is busy when it is to be noted that the first call failed."""
+        put_off = table.put_off
+
+        def late(*args):
+            time.sleep(0.3)  # three pauses
+            put_off(*args)
+
+        monkeypatch.setattr(table, "put_off", late)
+        pusher_api.script.append(Answer(status=status))
+        if status == 413:
+            pusher_api.script.append(Answer(status=413))  # and then the first of them alone
+        sent = [f"e{n}" for n in range(15)]
+        outbox.put(*sent)
+        outbox.drain()
+        assert names(pusher_api) == sent
+
+    def test_a_note_of_a_failure_that_is_lost_changes_nothing(
+        self, outbox, pusher_api, monkeypatch
+    ):
+        put_off = table.put_off
+
+        def lost(*args):
+            put_off(*args)
+            monkeypatch.setattr(table, "put_off", put_off)
+            raise OperationalError
+
+        monkeypatch.setattr(table, "put_off", lost)
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        with pytest.raises(OperationalError):
+            outbox.relay.batch()
+        outbox.put("second")
+        outbox.drain()
+        assert names(pusher_api) == ["first", "second"]
+
+    def test_nor_does_it_matter_when_one_that_was_put_off_becomes_due(self, outbox, pusher_api):
+        """After the look for work, and before the rows are read."""
+        pusher_api.script.append(Answer(status=413))
+        outbox.put("first")
+        outbox.relay.batch()
+        outbox.put("second")
+        with outbox.relay.locks.batch():
+            partition, pk = outbox.rows.first().partition, outbox.rows.last().pk
+            time.sleep(0.2)  # two pauses
+            read = outbox.relay._claim([(partition, pk)], [])
+        assert [row.name for row in read] == ["first", "second"]
+
+    def test_the_clock_of_a_relay_says_nothing_about_what_is_due(
+        self, postgresql, mariadb, short_pauses, pusher_api, monkeypatch
+    ):
+        for alias in (postgresql, mariadb):
+            pusher_api.calls.clear()
+            outbox = Outbox(alias)
+            pusher_api.script.extend([Answer(status=413, headers={"Retry-After": "2"})] * 2)
+            outbox.put("first", "second")
+            outbox.relay.batch()
+            with monkeypatch.context() as wrong:
+                ahead = timezone.now() + timedelta(hours=1)
+                wrong.setattr(timezone, "now", lambda ahead=ahead: ahead)
+                wrong.setattr(time, "time", lambda ahead=ahead: ahead.timestamp())
+                assert not Relay(alias).batch()
+            assert names(pusher_api) == []
+            outbox.drain()
+            assert names(pusher_api) == ["first", "second"]
+
+
+class TestLocks:
+    def test_a_partition_has_one_relay_at_a_time(self, outbox, pusher_api):
+        pusher_api.script.append(Answer(delay=1))
+        outbox.put(*[f"e{n}" for n in range(10)])
+        thread = threading.Thread(target=in_thread, args=(outbox.alias,))
+        thread.start()
+        pusher_api.wait_for_calls(1)
+        assert not outbox.relay.batch()
+        assert outbox.relay.saw_rows
+        thread.join()
+        outbox.drain()
+        assert names(pusher_api) == [f"e{n}" for n in range(10)]
+        assert len(pusher_api.calls) == 1
+
+    def test_where_locks_cannot_be_skipped_it_does_not_wait_for_them(
+        self, postgresql, mariadb, monkeypatch
+    ):
+        for alias in (postgresql, mariadb):
+            features = connections[alias].features
+            monkeypatch.setattr(features, "has_select_for_update_skip_locked", False)
+            table.make_partitions(alias)
+            locked, over = threading.Event(), threading.Event()
+
+            def hold(alias=alias, locked=locked, over=over):
+                relay = Relay(alias)
+                with relay.locks.batch():
+                    relay.locks.lock([1, 2])
+                    locked.set()
+                    over.wait(20)
+                connections[alias].close()
+
+            thread = threading.Thread(target=hold)
+            thread.start()
+            locked.wait(20)
+            relay = Relay(alias)
+            with relay.locks.batch():
+                assert relay.locks.lock([1, 2, 3, 4]) == [3, 4]
+            over.set()
+            thread.join()
+
+    def test_no_call_is_begun_once_the_database_has_ended_the_session(
+        self, postgresql, mariadb, pusher_api, short_pauses, monkeypatch
+    ):
+        """One try may make many calls; what is left of it is not made."""
+        for alias in (postgresql, mariadb):
+            pusher_api.calls.clear()
+            monkeypatch.setattr(relaying, "SECONDS", 60)
+            outbox = Outbox(alias)
+            outbox.put(*[f"e{n}" for n in range(30)])
+            # A batch that is refused is sent one by one: in the second of those the session ends.
+            held = threading.Event()
+            pusher_api.script.extend([Answer(status=400), Answer(), Answer(held=held)])
+            errors: list[BaseException] = []
+            thread = threading.Thread(target=in_thread, args=(alias, errors))
+            thread.start()
+            pusher_api.wait_for_calls(3)
+            end_other_sessions(alias)
+            held.set()
+            thread.join()
+            assert len(pusher_api.calls) == 3
+            assert len(errors) == 1
+            assert len(outbox.names) == 30
+            outbox.drain()
+            sent = list(dict.fromkeys(names(pusher_api)))
+            assert sent == [f"e{n}" for n in range(30)]
+
+    def test_an_event_on_more_channels_than_a_call_takes_is_checked_before_each_call(
+        self, postgresql, pusher_api, short_pauses
+    ):
+        outbox = Outbox(postgresql)
+        held = threading.Event()
+        pusher_api.script.append(Answer(held=held))
+        outbox.put("e", channels=tuple(f"c{n}" for n in range(250)))
+        errors: list[BaseException] = []
+        thread = threading.Thread(target=in_thread, args=(postgresql, errors))
+        thread.start()
+        pusher_api.wait_for_calls(1)
+        end_other_sessions(postgresql)
+        held.set()
+        thread.join()
+        assert (len(pusher_api.calls), len(errors)) == (1, 1)
+
+    def test_a_second_relay_for_sqlite_says_so_and_waits(self, sqlite, pusher_api, caplog):
+        outbox, first, second = Outbox(sqlite), Relay(sqlite), Relay(sqlite)
         outbox.put("a")
-        other.lease.give_up()
-        outbox.relay.round()
-        assert names(pusher_api) == ["a"]
+        first.batch()
+        outbox.put("b")
+        assert not second.batch()
+        assert not second.batch()
+        assert caplog.text.count("relay waits reason=another relay works") == 1
+        first.locks.close()
+        second.batch()
+        second.locks.close()
+        assert names(pusher_api) == ["a", "b"]
 
-    def test_a_worker_that_may_rest_for_an_hour_renews_its_lease_all_the_same(self, outbox):
-        outbox.relay.round()
-        assert 5 < outbox.relay.seconds_to_rest(3600) < 20
+    def test_no_transaction_is_open_on_sqlite_during_a_call(self, sqlite, pusher_api):
+        outbox = Outbox(sqlite)
+        held = threading.Event()
+        pusher_api.script.append(Answer(held=held))
+        outbox.put("a")
+        thread = threading.Thread(target=in_thread, args=(sqlite,))
+        thread.start()
+        pusher_api.wait_for_calls(1)
+        outbox.put("b")  # it would wait for twenty seconds
+        held.set()
+        thread.join()
 
-    @pytest.mark.parametrize(("before", "after"), [("+1:00", "+2:00"), ("+2:00", "+1:00")])
-    def test_summer_time_neither_ends_a_lease_nor_prolongs_it(self, mariadb, before, after):
-        """By default MySQL's time is that of the place where the server is."""
-        workers = OutboxWorker.objects.using(mariadb)
-        with connections[mariadb].cursor() as cursor:
-            cursor.execute(f"SET time_zone = '{before}'")
-            Relay(mariadb).lease.keep()
-            cursor.execute(f"SET time_zone = '{after}'")
-        Relay(mariadb).lease.keep()
-        assert workers.count() == 2
-        workers.update(expires=F("expires") - timedelta(seconds=31))  # a lease and a second
-        Relay(mariadb).lease.keep()
-        assert workers.count() == 1
+    def test_a_relay_that_vanishes_loses_its_locks_by_a_time_out(
+        self, postgresql, mariadb, monkeypatch
+    ):
+        from drf_model_pusher.outbox import locks
+
+        monkeypatch.setattr(locks, "session_timeout", lambda: 1)
+        for alias in (postgresql, mariadb):
+            table.make_partitions(alias)
+            silent, over = threading.Event(), threading.Event()
+
+            def vanish(alias=alias, silent=silent, over=over):
+                relay = Relay(alias)
+                try:
+                    with relay.locks.batch():
+                        relay.locks.lock([1])
+                        silent.set()
+                        over.wait(20)
+                        connections[alias].cursor().execute("SELECT 1")
+                except Exception:
+                    pass
+                connections[alias].close()
+
+            thread = threading.Thread(target=vanish)
+            thread.start()
+            silent.wait(20)
+            relay, deadline = Relay(alias), time.monotonic() + 20
+            while True:
+                with relay.locks.batch():
+                    if relay.locks.lock([1]):
+                        break
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            over.set()
+            thread.join()
+            connections[alias].close()
+
+    def test_the_snapshot_of_a_relay_is_not_older_than_its_locks(self, mariadb, pusher_api):
+        """In whatever isolation the project works."""
+        settings = connections[mariadb].settings_dict
+        settings["OPTIONS"] = {**settings["OPTIONS"], "isolation_level": "repeatable read"}
         connections[mariadb].close()
+        try:
+            outbox = Outbox(mariadb)
+            outbox.put("a")
+            relay = Relay(mariadb)
+            table.make_partitions(mariadb)
+            seen = table.look(mariadb)
+            with relay.locks.batch():
+                list(OutboxRow.objects.using(mariadb))  # whatever it may read before
+                in_thread_delete(mariadb)
+                assert relay._claim(seen, []) == []
+        finally:
+            del settings["OPTIONS"]["isolation_level"]
+            connections[mariadb].close()
 
-    def test_no_call_is_begun_that_may_outlive_the_lease(self, outbox, pusher_api):
-        outbox.relay.lease.keep()
-        outbox.relay.lease._until = time.monotonic() + app_settings.PUSHER_TIMEOUT
-        outbox.put("e")
-        outbox.relay.round()
-        assert pusher_api.calls == []
 
-    @pytest.mark.parametrize("seconds", [1, 100])
-    def test_a_lease_covers_what_is_shorter_than_it(self, outbox, seconds):
-        outbox.relay.lease.keep()
-        assert outbox.relay.lease.covers(seconds) is (seconds < 30)
+def in_thread(alias, errors=None):
+    relay = Relay(alias)
+    try:
+        relay.batch()
+    except Exception as error:
+        if errors is None:
+            raise
+        errors.append(error)
+    finally:
+        relay.locks.close()
+        connections[alias].close()
+
+
+def in_thread_delete(alias):
+    def run():
+        OutboxRow.objects.using(alias).all().delete()
+        connections[alias].close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def end_other_sessions(alias):
+    """Let the server end all sessions of this database but this one."""
+    with connections[alias].cursor() as cursor:
+        if connections[alias].vendor == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist"
+            " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        )
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"KILL {number}")

@@ -1,4 +1,5 @@
 import gc
+import gzip
 import json
 import os
 import socket
@@ -7,16 +8,17 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 import weakref
 from contextlib import ExitStack, suppress
 
 import pytest
 from pusher.crypto import generate_shared_secret
 
-from drf_model_pusher.events import PusherEvent, wire_size
-from drf_model_pusher.exceptions import ProviderError
-from drf_model_pusher.providers import PusherProvider, connections, get_provider
-from tests.pusher_api import Answer
+from drf_model_pusher.events import PusherEvent, request_size, wire_size
+from drf_model_pusher.exceptions import ProviderError, SettingError
+from drf_model_pusher.providers import PusherProvider, get_provider
+from tests.pusher_api import Answer, PusherApi
 
 MASTER_KEY = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
 
@@ -41,6 +43,102 @@ class TestTrigger:
             "data": '{"word":"Zoë"}',
             "socket_id": "1.2",
         }
+
+
+class TestWithoutConfigure:
+    """As in 0.2.0."""
+
+    def test_one_that_was_just_made_sends(self, pusher_api):
+        PusherProvider().trigger(["a"], "hello", {"n": 1})
+        (call,) = pusher_api.calls
+        assert (call.json["data"], call.signed) == ('{"n":1}', True)
+
+    def test_the_official_client_is_there(self, pusher_api):
+        PusherProvider().client.trigger("a", "hello", {"word": "Zoë"})
+        (call,) = pusher_api.calls
+        assert (call.json["channels"], call.signed) == (["a"], True)
+
+    def test_settings_that_make_no_client_are_found_before_the_first_event(self, settings):
+        settings.PUSHER_APP_ID = "my-app"
+        with pytest.raises(ValueError, match="Invalid app id"):
+            get_provider(PusherProvider)
+
+
+class TestBody:
+    def test_what_is_not_ascii_is_not_escaped(self, provider, pusher_api):
+        provider.send([event(data=json.dumps("订" * 1_000, ensure_ascii=False))])
+        (call,) = pusher_api.calls
+        assert len(call.body) < 3_200
+        assert (call.signed, call.events[0]["data"]) == (True, "订" * 1_000)
+
+    def test_half_a_character_travels(self, provider, pusher_api):
+        provider.trigger(["a"], "hello", "\ud800 é")
+        assert pusher_api.events[0]["data"] == "\ud800 é"
+
+
+class TestPath:
+    @pytest.mark.parametrize("path", ["/ws", "ws", "/ws/", "deep/ws"])
+    def test_it_stands_before_all_and_is_signed(self, settings, path):
+        prefix = "/" + path.strip("/")
+        settings.PUSHER_PATH = path
+        with PusherApi(key=settings.PUSHER_KEY, secret=settings.PUSHER_SECRET) as api:
+            settings.PUSHER_HOST, settings.PUSHER_PORT = "127.0.0.1", api.port
+            settings.PUSHER_SSL = False
+            api.default = Answer(body=b'{"channels":{}}')
+            provider = get_provider(PusherProvider)
+            provider.send([event()])
+            provider.occupied_channels("private-")
+            provider.client.trigger("a", "hello", {})
+            paths = [(call.path, call.signed) for call in api.calls]
+            address = provider.transport.address
+        assert paths == [
+            (f"{prefix}/apps/3/events", True),
+            (f"{prefix}/apps/3/channels", True),
+            (f"{prefix}/apps/3/events", True),
+        ]
+        assert address == f"http://127.0.0.1:{api.port}{prefix}"
+
+    @pytest.mark.parametrize("wrong", ["/w s", "http://ws", "/ws?a", "/ä", 7.5])
+    def test_what_is_none_is_a_wrong_setting(self, settings, wrong):
+        settings.PUSHER_PATH = wrong
+        with pytest.raises(SettingError, match="PUSHER_PATH"):
+            get_provider(PusherProvider)
+
+
+class TestLimitOfTheRequest:
+    """As Laravel Reverb counts it: the whole body, quotes escaped."""
+
+    @pytest.fixture
+    def api(self, pusher_api, settings):
+        settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES = 10_000
+        return pusher_api
+
+    def test_batches_are_cut_to_fit(self, provider, api):
+        provider.send([event(data=json.dumps("x" * 1_500)) for _ in range(25)])
+        assert max(len(call.body) for call in api.calls) <= 10_000
+        assert [len(call.events) for call in api.calls] == [6, 6, 6, 6, 1]
+
+    def test_many_long_channels_are_cut_to_fit(self, provider, api):
+        channels = tuple(f"orders.{n:03}{'x' * 150}" for n in range(100))
+        provider.send([event(channels=channels, data=json.dumps("x" * 2_000))])
+        assert max(len(call.body) for call in api.calls) <= 10_000
+        assert [name for call in api.calls for name in call.events[0]["channels"]] == [*channels]
+
+    def test_what_has_left_of_a_cut_event_is_known(self, provider, api):
+        channels = tuple(f"orders.{n:03}{'x' * 150}" for n in range(100))
+        api.script.extend([Answer(), Answer(status=500)])
+        with pytest.raises(ProviderError) as caught:
+            provider.send([event(channels=channels)])
+        served = api.calls[0].events[0]["channels"]
+        assert caught.value.partial.channels == channels[len(served) :]
+
+    @pytest.mark.parametrize("channels", [("a",), ("private-encrypted-a",)])
+    @pytest.mark.parametrize("data", ['[{"id":1,"n":"ab"}]', '"订"', '"\\ud800"'])
+    def test_the_size_is_counted_to_the_byte(self, api, settings, channels, data):
+        settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = MASTER_KEY
+        one = event(channels=channels, data=data, socket_id="1.2")
+        get_provider(PusherProvider).send([one])
+        assert len(api.calls[0].body) == request_size(one)
 
 
 class TestSend:
@@ -275,11 +373,45 @@ class TestBounds:
         assert caught.value.retryable
         assert time.monotonic() - started < 5
 
-    def test_an_answer_without_end_is_not_kept(self, raw_server, monkeypatch):
-        monkeypatch.setattr(connections, "_LARGEST_ANSWER", 100_000)
-        raw_server(drips(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536))
-        with pytest.raises(ProviderError, match="ProtocolError"):
+    @pytest.mark.parametrize("head", [b"", b"Content-Length: 99999999\r\n"])
+    def test_an_answer_without_end_is_not_read_to_its_end(self, raw_server, head):
+        written = []
+        answer = drips(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", b" " * 65_536)
+        raw_server(written.append(piece) or piece for piece in answer)
+        with pytest.raises(ProviderError, match="the answer is too long") as caught:
             get_provider(PusherProvider).send([event()])
+        assert caught.value.retryable
+        assert sum(map(len, written)) < 2_000_000
+
+    def test_what_is_compressed_is_not_unpacked(self, raw_server, monkeypatch):
+        """A few kilobytes may be gigabytes."""
+        bomb = gzip.compress(b" " * 50_000_000)
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
+        raw_server(iter([head.encode() + bomb]))
+        provider = get_provider(PusherProvider)
+        tracemalloc.start()
+        with pytest.raises(ProviderError, match="the answer is not JSON"):
+            provider.send([event()])
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 2_000_000
+
+    def test_nobody_is_asked_to_compress(self, provider, pusher_api):
+        provider.send([event()])
+        assert pusher_api.calls[0].headers["Accept-Encoding"] == "identity"
+
+    def test_a_refusal_is_known_by_its_status_however_long_it_is(self, provider, pusher_api):
+        pusher_api.script.append(Answer(status=413, body=b"<p>" * 200_000))
+        with pytest.raises(ProviderError, match="the service answered 413") as caught:
+            provider.send([event()])
+        assert (caught.value.status, len(caught.value.detail)) == (413, 200)
+
+    def test_a_list_of_many_channels_is_read(self, provider, pusher_api):
+        names = {f"private-orders.{n}.lines": {} for n in range(20_000)}
+        pusher_api.script.append(Answer(body=json.dumps({"channels": names}).encode()))
+        assert len(provider.occupied_channels()) == 20_000
+        provider.send([event()])
+        assert pusher_api.connections == 1
 
     def test_a_slow_answer_leaves_the_next_call_its_whole_time(self, raw_server, settings):
         settings.PUSHER_TIMEOUT = 5

@@ -188,6 +188,21 @@ def referred(url=None):
     return {"id": 1, "truncated": True} | ({"url": SITE + url} if url else {})
 
 
+class TestLimitOfTheRequest:
+    """A server that counts all of a request gets a reference in time, and never answers 413."""
+
+    def test_quotes_count_twice_and_other_scripts_once(self, pusher_api, backend, line, settings):
+        settings.DRF_MODEL_PUSHER_PROVIDER = "drf_model_pusher.providers.PusherProvider"
+        settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES = 10_000
+        for text in ("订" * 3_000, '"' * 3_000, "x" * 9_000):
+            Line.objects.filter(pk=line.pk).update(text=text)
+            line.refresh_from_db()
+            backend().push_change("update", line)
+        assert [call.ok for call in pusher_api.calls] == [True] * 3
+        assert max(len(call.body) for call in pusher_api.calls) <= 10_000
+        assert [e["data"].get("truncated") for e in pusher_api.events] == [None, True, None]
+
+
 @pytest.mark.usefixtures("backend")
 class TestReference:
     @pytest.mark.parametrize("method", ["put", "patch"])

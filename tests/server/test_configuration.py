@@ -4,9 +4,9 @@ import pytest
 from django.core.checks import run_checks
 
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.server.application import Application, Limits
 from drf_model_pusher.server.checks import check_server
 from drf_model_pusher.server.configuration import configured_apps, configured_limits
+from pusher_dev_server.application import Application, Limits
 
 APP = {"id": 1, "key": "k", "secret": "s"}
 

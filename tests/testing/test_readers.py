@@ -1,5 +1,7 @@
 """Who may subscribe, by the project's own rules; and whether pushes tell what GETs tell."""
 
+from types import ModuleType
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework import serializers, viewsets
@@ -10,12 +12,21 @@ from drf_model_pusher.testing import (
     assert_may_subscribe,
     assert_push_equals_get,
 )
+from tests import urls_of_boards
+from tests.authorization.asking import add_route
 from tests.boards import views
 from tests.boards.models import Board, Task
 from tests.boards.serializers import BoardSerializer, TaskSerializer
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_registry")]
+
+
+@pytest.fixture(autouse=True)
+def urls(settings):
+    """The routes of boards, and of views that a test declares."""
+    settings.ROOT_URLCONF = ModuleType("urls_of_boards_and_more")
+    settings.ROOT_URLCONF.urlpatterns = [*urls_of_boards.urlpatterns]
 
 
 @pytest.fixture
@@ -98,6 +109,7 @@ class TestSubscriptions:
             authentication_classes = [views.viewsets.ModelViewSet.authentication_classes[1]]
 
         declare(view_class=TokenOnly)
+        add_route(TokenOnly)
         assert_may_subscribe(ada, f"private-boards.{board.pk}")
 
 

@@ -1,4 +1,4 @@
-"""Which GET stands for a backend's own ``permission_classes``: that of a view of all objects."""
+"""The GET for a backend's own ``permission_classes``: that of a read-only view of all objects."""
 
 from __future__ import annotations
 
@@ -7,36 +7,52 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from drf_model_pusher.authorization.view_rules import ViewRule
-from drf_model_pusher.lookups import is_unique, lookups_on
+from drf_model_pusher.authorization.asking import ask_about_objects
+from drf_model_pusher.authorization.gets import Get
+from drf_model_pusher.authorization.refusals import Refused
+from drf_model_pusher.authorization.subjects import Subject, permission_subject
 
 if TYPE_CHECKING:
     from drf_model_pusher.rules import ChannelRules
 
 
-def permission_rule(backend: ChannelRules, fields: Mapping[str, Any]) -> ViewRule:
-    """Return the rule of a backend's own ``permission_classes``."""
-    model = backend.model
-    lookups = lookups_on(model, model, fields)
-    # There is no URL that says which look-up it takes: each that names one object will do.
-    pin = next((field for field in lookups if is_unique(model, field)), None)
-    return ViewRule(
-        view_class=_read_only(cast("Hashable", type(backend)), pin or "pk"),
-        model=model,
-        lookups=tuple(lookups.items()),
-        kwargs=((pin, lookups[pin]),) if pin else (),
-        pin=pin,
-        lists_queryset=True,
-        own_identity=False,
+def permission_get(backend: ChannelRules, fields: Mapping[str, Any], asking: Request) -> Get:
+    """Return the GET that a backend's ``permission_classes`` are asked by.
+
+    Raises:
+        Refused: They cannot be asked about a list.
+    """
+    subject = permission_subject(backend, fields)
+    if problem := permission_problem(backend, subject):
+        raise Refused(problem)
+    lookups = dict(subject.lookups)
+    pin = subject.pin if subject.pin in lookups else "pk"
+    view_class = _read_only(cast("Hashable", type(backend)), pin)
+    return Get(
+        subject=subject,
+        # No URL leads there; the look-ups tell one question from another.
+        path=f"/{subject.source}/{subject.lookups}",
+        callback=view_class.as_view({"get": subject.action}, asking=asking),
+        kwargs={pin: lookups[pin]} if pin in lookups else {},
+        view_class=view_class,
     )
 
 
+def permission_problem(backend: ChannelRules, subject: Subject) -> str | None:
+    """Return why ``permission_classes`` will never grant what a template is about, or None."""
+    if subject.pin is None and ask_about_objects(backend.permission_classes or ()):
+        return "a permission that decides by object cannot answer for a list of them"
+    return None
+
+
 @cache
-def _read_only(backend: Any, lookup: str) -> type[Any]:
+def _read_only(backend: Any, lookup: str | None) -> type[Any]:
     """Return the viewset of all objects that a backend's ``permission_classes`` are asked about."""
     return type(
         f"{backend.__qualname__}.permission_classes",
@@ -50,20 +66,25 @@ def _read_only(backend: Any, lookup: str) -> type[Any]:
 
 
 class _Objects(ReadOnlyModelViewSet[Any]):
-    """Answers who may read objects, and renders none."""
+    """Answers who may read objects, and shows nothing of them."""
 
     model: type[Model]
+    asking: Any = None
 
     filter_backends = ()
+    throttle_classes = ()
     versioning_class = None
+    serializer_class = Serializer
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Let whoever asks for authorization be who asks for the object."""
+        get: Request = super().initialize_request(request, *args, **kwargs)
+        get.user, get.auth = self.asking.user, self.asking.auth
+        return get
 
     def get_queryset(self) -> QuerySet[Any]:
         # Anew each time: a manager may know whose objects there are at all, such as a tenant's.
         return self.model._default_manager.all()
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.get_object()
-        return Response()
-
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response()
+        return Response([])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drf_model_pusher.authorization.refusals import Refused
 from drf_model_pusher.exceptions import InvalidUserError
 from drf_model_pusher.rendering.encoding import encode_plain
-from drf_model_pusher.users import MAX_USER_ID_LENGTH
+from drf_model_pusher.user_ids import MAX_USER_ID_LENGTH
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
+import django
+import rest_framework
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import NotSupportedError, connections, transaction
 from django.http import Http404
 from rest_framework.exceptions import APIException
 
+import drf_model_pusher as package
 from drf_model_pusher.exceptions import ModelPusherException, SettingError
 
 logger = logging.getLogger("drf_model_pusher")
@@ -27,6 +31,11 @@ _ANSWERS = (
     ValueError,
     # Of a queryset that cannot be filtered any more: a union, or a slice.
     NotSupportedError,
+)
+
+#: Where code is that only hands on what the project's own raised.
+_NOT_THE_PROJECTS = tuple(
+    os.path.dirname(str(each.__file__)) + os.sep for each in (django, rest_framework, package)
 )
 
 
@@ -90,5 +99,8 @@ def _savepoints() -> Sequence[transaction.Atomic]:
 
 
 def _class_and_place(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    """Return the class of an error, and the last line of the project's own that led to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_PROJECTS)]
+    frame = (own or frames)[-1]
     return f"{type(error).__name__} at {frame.filename}:{frame.lineno}"

@@ -1,92 +1,130 @@
-"""Whether a view shows what a channel is about: the very object, or a list of all of them."""
+"""What the GET for a channel has to be about: one object, or a list of all of them."""
 
 from __future__ import annotations
 
-from types import NoneType
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Model, QuerySet
-from django.db.models.sql import Query
+from django.db.models import Model
+from rest_framework.generics import GenericAPIView
 
-from drf_model_pusher.authorization.refusals import Refused
-from drf_model_pusher.authorization.view_rules import ViewRule
-from drf_model_pusher.channel_templates import value_of
-from drf_model_pusher.lookups import same
+from drf_model_pusher.exceptions import DeclarationError
+from drf_model_pusher.lookups import has_composite_key, is_unique, lookups_on, plain, view_model
+
+if TYPE_CHECKING:
+    from drf_model_pusher.rules import ChannelRules
+
+#: The look-up of an object whose primary key several fields of the channel are together.
+COMPOSITE = "the fields of the primary key"
 
 
-def check_subject(rule: ViewRule, view: Any, found: Any) -> None:
-    """Refuse what a view shows if it is not what the channel is about.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What a channel is about, in the terms of a view."""
+
+    source: str
+    """What the view is called."""
+    backend_model: type[Model]
+    fields: tuple[tuple[str, Any], ...]
+    """The channel's fields, each with its text or value."""
+    model: type[Model] | None = None
+    """What the view shows; None if only its answer can tell."""
+    lookups: tuple[tuple[str, Any], ...] = ()
+    """The fields as look-ups on that model."""
+    pin: str | None = None
+    """The look-up that names one object; without one it is a list."""
+    lists_queryset: bool = False
+    """Whether the project says that a list shows its whole queryset, however it is made."""
+
+    @property
+    def action(self) -> str:
+        """Return what a viewset calls the GET."""
+        return "list" if self.pin is None else "retrieve"
+
+    def on(self, model: type[Model]) -> Subject:
+        """Return the same in the terms of a model that an answer turned out to be about."""
+        if self.model is not None:
+            return self
+        return _subject(self.source, model, None, self.backend_model, dict(self.fields))
+
+
+def is_generic(view_class: Any) -> bool:
+    """Say whether this is the class of one of DRF's generic views."""
+    return isinstance(view_class, type) and issubclass(view_class, GenericAPIView)
+
+
+def view_subject(
+    backend: ChannelRules, fields: Mapping[str, Any], view_class: type[Any] | None
+) -> Subject:
+    """Return what the GET of a view has to be about.
 
     Args:
-        rule: The view, and what the GET was about.
-        view: As it has answered.
-        found: The object that it has looked for; None where it has not.
+        backend: The backend.
+        fields: The channel's fields.
+        view_class: The view; None for a function, whose answer will tell its model.
+
+    Raises:
+        DeclarationError: The fields are not about objects of the view.
     """
-    if not (_is_the_object(rule, view, found) if rule.pin else _is_the_list(rule, view)):
-        raise Refused(f"{rule.name} does not show all that the channel is about")
-
-
-def _is_the_object(rule: ViewRule, view: Any, found: Any) -> bool:
-    """Say whether the view shows an object that is the one in the channel's name."""
-    if found is None:  # a retrieve() of the project's own need not look for it
-        found = view.get_object()
-    # A view that does not say its model may show something else under the same key.
-    if not isinstance(found, Model) or not same(type(found), rule.model):
-        raise Refused(f"the object of {rule.name} is no {rule.model.__name__}")
-    # "orders.007" is not the channel of order 7, and no order of another customer's is in
-    # "customers.1.orders.7".
-    return all(_is(value_of(found, field), given) for field, given in rule.lookups)
-
-
-def _is_the_list(rule: ViewRule, view: Any) -> bool:
-    """Say whether the view's list shows every object that the channel is about.
-
-    A list that shows some would be a licence to hear of the others. A list that is empty proves
-    nothing about objects to come, unless it is one of all objects there are.
-    """
-    queryset = view.filter_queryset(view.get_queryset())
-    if not isinstance(queryset, QuerySet) or not same(queryset.model, rule.model):
-        raise Refused(f"the list of {rule.name} is no queryset of {rule.model.__name__}")
-    if _is_everything(queryset):
-        return True
-    fields, wanted = [field for field, _ in rule.lookups], dict(rule.lookups)
-    if not isinstance(queryset.query.group_by, (bool, NoneType)):
-        raise Refused(f"the list of {rule.name} is one of groups, and of no objects")
-    if _compares_rows(queryset.query):
-        # "The latest of each" is another one among fewer: these are to be chosen first.
-        queryset = queryset.model._base_manager.using(queryset.db).filter(
-            pk__in=queryset.values("pk")
+    if view_class is None:
+        return Subject(
+            source=str(backend.view_name),
+            backend_model=backend.model,
+            fields=tuple(fields.items()),
+            lists_queryset=backend.lists_queryset,
         )
-    shown = queryset.filter(**wanted).order_by()
-    first = next(iter(shown.values_list(*fields or ["pk"])[:1]), None)
-    if first is None or not all(map(_is, first, wanted.values())):
-        return False
-    # By no manager: even the base manager may be one of the project's that hides objects.
-    all_there_are: QuerySet[Any] = QuerySet(queryset.model, using=queryset.db).filter(**wanted)
-    return not all_there_are.exclude(pk__in=shown.values("pk")).exists()
-
-
-def _is(value: Any, given: Any) -> bool:
-    """Say whether an object's value is the one of a channel's name, in the very spelling."""
-    return bool(str(value) == given if isinstance(given, str) else value == given)
-
-
-def _is_everything(queryset: QuerySet[Any]) -> bool:
-    """Say whether a queryset is sure to hold each object that there is, or will be."""
-    query = queryset.query
-    return (
-        type(query) is Query
-        and not query.where
-        and not query.is_sliced
-        and not query.combinator
-        and not query.distinct_fields
-        and not query.extra_tables
-        and query.group_by is None
-        and len(query.alias_map) <= 1
-        and not query.is_empty()
+    if not is_generic(view_class):
+        raise DeclarationError(
+            f"{type(backend).__qualname__}.view_class is {view_class!r:.100}, and no generic view "
+            "of DRF's: name the route of another view by `view_name`."
+        )
+    model = view_model(view_class) or backend.model
+    return _subject(
+        view_class.__qualname__,
+        model,
+        view_class.lookup_field,
+        backend.model,
+        fields,
+        lists_queryset=backend.lists_queryset,
     )
 
 
-def _compares_rows(query: Query) -> bool:
-    """Say whether a query holds an object or not because of others."""
-    return bool(query.distinct_fields or query.where.contains_over_clause)
+def permission_subject(backend: ChannelRules, fields: Mapping[str, Any]) -> Subject:
+    """Return what a backend's own ``permission_classes`` are asked about."""
+    source = f"{type(backend).__qualname__}.permission_classes"
+    return _subject(source, backend.model, None, backend.model, fields, lists_queryset=True)
+
+
+def _subject(
+    source: str,
+    model: type[Model],
+    lookup_field: str | None,
+    backend_model: type[Model],
+    fields: Mapping[str, Any],
+    *,
+    lists_queryset: bool = False,
+) -> Subject:
+    lookups = lookups_on(model, backend_model, fields)
+    return Subject(
+        source=source,
+        backend_model=backend_model,
+        fields=tuple(fields.items()),
+        model=model,
+        lookups=tuple(lookups.items()),
+        pin=_pin(model, lookups, lookup_field),
+        lists_queryset=lists_queryset,
+    )
+
+
+def _pin(model: type[Model], lookups: Iterable[str], lookup_field: str | None) -> str | None:
+    """Return what names one object: the view's look-up or the primary key.
+
+    Where there is no view with a look-up, each that names one object will do.
+    """
+    if lookup_field is None:
+        found = next((each for each in lookups if is_unique(model, each)), None)
+    else:
+        own = plain(model, lookup_field)
+        found = next((each for each in (own, "pk") if each in lookups), None)
+    return found or (COMPOSITE if has_composite_key(model, lookups) else None)

@@ -17,7 +17,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView, exception_handler
 
-from drf_model_pusher.authorization.get_requests import keep_session_user
+from drf_model_pusher.authorization.asking import remember_session_user
+from drf_model_pusher.authorization.authorizer import ChannelAuthorizer
 from drf_model_pusher.authorization.refusals import Refused, is_inactive
 from drf_model_pusher.authorization.requests import (
     MAX_BODY,
@@ -25,11 +26,10 @@ from drf_model_pusher.authorization.requests import (
     SignInSerializer,
 )
 from drf_model_pusher.authorization.signing import sign_user
-from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.occupancy.state import expect
 from drf_model_pusher.rendering.encoding import encode_plain
-from drf_model_pusher.users import display_name, user_id
+from drf_model_pusher.user_ids import display_name, user_id
 
 logger = logging.getLogger("drf_model_pusher")
 
@@ -64,17 +64,30 @@ class _PusherView(APIView):
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = _OneFormat
     versioning_class = None
-    throttle_scope = "pusher"
+    throttle_scope: str | None = "pusher"
     serializer_class: type[Serializer[Any]]
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Remember the user of the session, whom authentication here may replace."""
-        keep_session_user(request)
+        remember_session_user(request)
         return super().initialize_request(request, *args, **kwargs)
+
+    def check_throttles(self, request: Request) -> None:
+        """Throttle by scope only where the project has a rate for it; DRF would raise."""
+        rates = [getattr(each, "THROTTLE_RATES", {}) for each in self.throttle_classes]
+        if not any(self.throttle_scope in each for each in rates):
+            self.throttle_scope = None
+        super().check_throttles(request)
 
     def get_exception_handler(self) -> Any:
         """Return DRF's own: pusher-js reads the status, which an envelope may hide."""
         return exception_handler
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Keep the reason of a refusal with its answer, for the tools of developers."""
+        response: Any = super().handle_exception(exc)
+        response.refused = exc.__cause__ if isinstance(exc.__cause__, Refused) else None
+        return response  # type: ignore[no-any-return]
 
     def validated(self, request: Request) -> dict[str, Any]:
         """Return what the request holds; 400 answers a malformed one, 413 a huge one."""
@@ -106,23 +119,23 @@ class AuthorizationView(_PusherView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Authorize one channel or several."""
         asked = self.validated(request)
-        doorkeeper = Doorkeeper(request)
+        authorizer = ChannelAuthorizer(request)
         socket_id, names = asked["socket_id"], asked["channel_name"]
         if isinstance(names, str):
-            return Response(self._admit(doorkeeper, socket_id, names))
-        return Response(
-            {socket_id: {name: self._each(doorkeeper, socket_id, name) for name in names}}
-        )
+            return Response(self._authorize(authorizer, socket_id, names))
+        return Response({name: self._each(authorizer, socket_id, name) for name in names})
 
-    def _each(self, doorkeeper: Doorkeeper, socket_id: str, channel: str) -> dict[str, Any]:
+    def _each(self, authorizer: ChannelAuthorizer, socket_id: str, channel: str) -> dict[str, Any]:
         try:
-            return {"status": 200, "data": self._admit(doorkeeper, socket_id, channel)}
+            return {"status": 200, "data": self._authorize(authorizer, socket_id, channel)}
         except PermissionDenied as denied:
             return {"status": denied.status_code, "data": {"detail": denied.detail}}
 
-    def _admit(self, doorkeeper: Doorkeeper, socket_id: str, channel: str) -> dict[str, str]:
+    def _authorize(
+        self, authorizer: ChannelAuthorizer, socket_id: str, channel: str
+    ) -> dict[str, str]:
         try:
-            ticket = doorkeeper.admit(socket_id, channel)
+            ticket = authorizer.authorize(socket_id, channel)
         except Refused as refused:
             raise _denied(refused) from refused
         expect(channel)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connections
 
-from drf_model_pusher.changes.change import Change, Recorded
+from drf_model_pusher.change import Change, Recorded
 from drf_model_pusher.changes.journal import Entry, Journal, journal_of
 
 _block: ContextVar[Block | None] = ContextVar("block", default=None)

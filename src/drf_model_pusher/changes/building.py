@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone, translation
 
-from drf_model_pusher.changes.change import Change, PreviousChannels
+from drf_model_pusher.change import Change, PreviousChannels
 from drf_model_pusher.changes.composing import build_events, invalidation, left_event
 from drf_model_pusher.changes.failures import reported
 from drf_model_pusher.changes.netting import Pending
@@ -33,8 +33,10 @@ class Builder:
         self._rows: dict[type, Rows] = {}
         #: Updates of parents that the changes touch.
         self.touched: list[Change] = []
-        #: Objects whose rows were read, with their backends.
+        #: Objects whose rows were read, with their backends: a later touch says nothing new.
         self.read: set[tuple[type, Any]] = set()
+        #: Changes that could not be resolved or rendered.
+        self.failed: list[Pending] = []
 
     def expect(self, pending: Pending) -> None:
         """Prepare to read the row of a change, together with others."""
@@ -53,18 +55,21 @@ class Builder:
                 return pending
             verb = _backend(pending.change).resolve_event(pending.verb, row)
             return replace(pending, verb=verb)
+        self.failed.append(pending)
         return None
 
     def build(self, pending: Pending) -> list[PusherEvent]:
         """Return the events of a change; none after an error, which is reported."""
         with reported(pending.change.backend, pending.verb), _as_nobody():
             return self._build(pending)
+        self.failed.append(pending)
         return []
 
     def invalidate(self, group: Sequence[Pending]) -> list[PusherEvent]:
         """Return the event that says "fetch anew" instead of many changes of one backend."""
         with reported(group[0].change.backend, "invalidate"), _as_nobody():
             return self._invalidate(group)
+        self.failed += group
         return []
 
     def _build(self, pending: Pending) -> list[PusherEvent]:
@@ -72,6 +77,7 @@ class Builder:
         if change.events is not None:
             return _rendered(pending, change.events)
         if rows.failed:  # which is reported once
+            self.failed.append(pending)
             return []
         backend, row = _backend(change), rows.take(pending.key)
         if row is None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.utils.encoders import JSONEncoder
 
-from drf_model_pusher.changes.change import Change, PreviousChannels, Recorded
+from drf_model_pusher.change import Change, PreviousChannels, Recorded
 from drf_model_pusher.delivery.codec import dump_event, load_event
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.registry import registry
 
 if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.declarations import BackendDeclaration
 
 
 def dumps(item: Recorded) -> str:
@@ -81,18 +81,18 @@ def _path(backend: type) -> str:
     return f"{backend.__module__}.{backend.__qualname__}"
 
 
-def _backend(path: str) -> type[PusherBackend]:
+def _backend(path: str) -> type[BackendDeclaration]:
     found = next((each for each in registry if _path(each) == path), None)
     if found is None:
         raise DeclarationError(f"There is no backend {path} any more; it had changes to push.")
     return found
 
 
-def _column(backend: type[PusherBackend], name: str) -> Any:
+def _column(backend: type[BackendDeclaration], name: str) -> Any:
     return backend.model._meta.get_field(name)
 
 
-def _read_key(backend: type[PusherBackend], key: Any) -> Any:
+def _read_key(backend: type[BackendDeclaration], key: Any) -> Any:
     options = backend.model._meta
     if isinstance(key, list):
         pairs = zip(options.pk_fields, key, strict=True)

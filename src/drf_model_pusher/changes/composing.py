@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from drf_model_pusher.async_code import data_of
-from drf_model_pusher.changes.change import Change, PreviousChannels
+from drf_model_pusher.change import Change, PreviousChannels
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.occupancy.audience import Audience, audience
 from drf_model_pusher.providers.base import provider_path
 from drf_model_pusher.pushing import fits, make_event
 from drf_model_pusher.rendering.encoding import encode
-from drf_model_pusher.rendering.keys import object_key
 
 if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.declarations import BackendDeclaration
 
 # A verb, the occupied channels, a name and the data.
 _Packet = tuple[str, Audience, str, Any]
 
 
 def build_events(
-    backend: PusherBackend, change: Change, verb: str, instance: Any
+    backend: BackendDeclaration, change: Change, verb: str, instance: Any
 ) -> list[PusherEvent]:
     """Return the events of a change, rendered now, and only for channels with subscribers.
 
@@ -55,7 +53,7 @@ def build_events(
 
 
 def left_event(
-    backend: PusherBackend, change: Change, key: Any, before: PreviousChannels
+    backend: BackendDeclaration, change: Change, key: Any, before: PreviousChannels
 ) -> list[PusherEvent]:
     """Return the deletion for channels that an object has left without being readable there.
 
@@ -73,7 +71,7 @@ def left_event(
 
 
 def invalidation(
-    backend: PusherBackend, channels: Iterable[str], socket_id: str | None
+    backend: BackendDeclaration, channels: Iterable[str], socket_id: str | None
 ) -> list[PusherEvent]:
     """Return the event that says "fetch anew"; none where nobody has subscribed."""
     occupied, unsure = audience(list(dict.fromkeys(channels)), backend.provider_class)
@@ -94,23 +92,13 @@ def invalidation(
     ]
 
 
-def render(backend: PusherBackend, verb: str, instance: Any) -> Any:
-    """Return the data of a change, by the backend's serializer and settings."""
-    if verb == "delete" and backend.delete_data == "key":
-        return object_key(instance, backend.view, backend.version_field)
-    serializer = backend.get_serializer(instance)
-    if backend.response is not None and serializer is backend.response.serializer:
-        return backend.response.data_of(instance)
-    return data_of(serializer, backend.view)
-
-
 def subject_of(model: type[models.Model], key: Any) -> str:
     """Return what names an object to deliveries and providers, such as ``orders.order:42``."""
     return f"{_label(model)}:{key}"
 
 
 def _event(
-    backend: PusherBackend, change: Change, packet: _Packet, instance: Any, subject: str | None
+    backend: BackendDeclaration, change: Change, packet: _Packet, instance: Any, subject: str | None
 ) -> PusherEvent:
     verb, (channels, unsure), name, data = packet
     event = make_event(
@@ -133,7 +121,9 @@ def _event(
     return event
 
 
-def _move(backend: PusherBackend, before: PreviousChannels, instance: Any) -> Iterator[_Packet]:
+def _move(
+    backend: BackendDeclaration, before: PreviousChannels, instance: Any
+) -> Iterator[_Packet]:
     """Go through what an update is to channels of which some may lose or gain the object."""
     names = backend.full_names(instance)
     left = [name for name in before.channels if name not in names]
@@ -149,7 +139,7 @@ def _move(backend: PusherBackend, before: PreviousChannels, instance: Any) -> It
 
 
 def _packet(
-    backend: PusherBackend,
+    backend: BackendDeclaration,
     verb: str,
     instance: Any,
     names: Sequence[str] | None = None,
@@ -168,7 +158,7 @@ def _packet(
     )
     if not backend.has_own_packet():
         event_name = backend.get_event_name(verb)
-        data = render(backend, verb, instance) if occupied.channels else None
+        data = backend.render(verb, instance) if occupied.channels else None
     return verb, occupied, event_name, data
 
 
@@ -184,7 +174,7 @@ def _label(model: type[models.Model]) -> str:
     return label
 
 
-def _conflation_key(backend: PusherBackend, subject: str | None, using: str) -> str | None:
+def _conflation_key(backend: BackendDeclaration, subject: str | None, using: str) -> str | None:
     if subject is None:
         return None
     # Two databases may have an object of one key, two apps a backend of one name.

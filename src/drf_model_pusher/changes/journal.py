@@ -16,7 +16,7 @@ from weakref import ref
 
 from django.db import connections
 
-from drf_model_pusher.changes.change import Recorded
+from drf_model_pusher.change import Recorded
 from drf_model_pusher.changes.flushing import flush
 from drf_model_pusher.delivery.base import get_delivery
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from drf_model_pusher.changes.change import Change
+from drf_model_pusher.change import Change
 from drf_model_pusher.events import PusherEvent
 
 
@@ -17,26 +17,33 @@ class Pending:
     key: Any
     verb: str
     change: Change
+    sources: tuple[Change, ...] = ()
+    """What was recorded, of which this is what is left."""
 
 
 Netted: TypeAlias = "Pending | PusherEvent"
 
 
-def net(pending: Iterable[Netted]) -> list[Netted]:
+def net(pending: Iterable[Netted], *, forget: bool = True) -> list[Netted]:
     """Return what is left to push, in order.
 
     Changes of an object through one backend that have the same verb are one; a creation absorbs
     updates, a deletion everything before it, and what was created and deleted again was never
     there. Each stands where the first of them did, a deletion where it was made.
+
+    Args:
+        pending: The changes, in order.
+        forget: Whether nobody can have heard of what was created and deleted again.
     """
-    netting = _Netting()
+    netting = _Netting(forget=forget)
     for each in pending:
         netting.add(each)
     return [each for each in netting.left if each is not None]
 
 
 class _Netting:
-    def __init__(self) -> None:
+    def __init__(self, *, forget: bool) -> None:
+        self._forget = forget
         self.left: list[Netted | None] = []
         # Where the changes of an object through a backend stand, by verb.
         self._places: dict[tuple[type, Any], dict[str, int]] = {}
@@ -55,21 +62,22 @@ class _Netting:
             self._merge(each, place, places)
 
     def _add_deletion(self, deletion: Pending, places: dict[str, int]) -> None:
-        before = None
+        before, sources = None, deletion.sources
         for place in places.values():
             earlier = self.left[place]
-            if isinstance(earlier, Pending) and before is None:
-                before = earlier.change.before.get(deletion.key)
+            if isinstance(earlier, Pending):
+                sources = (*earlier.sources, *sources)
+                before = before or earlier.change.before.get(deletion.key)
             self.left[place] = None
         created = "create" in places
         places.clear()
-        if created:
+        if created and self._forget:
             return
         if before is not None:
             # Whoever knew it before the transaction must hear of the deletion, too.
             change = replace(deletion.change, before={deletion.key: before})
             deletion = replace(deletion, change=change)
-        self.left.append(deletion)
+        self.left.append(replace(deletion, sources=sources))
 
     def _merge(self, later: Pending, place: int, places: dict[str, int]) -> None:
         first = self.left[place]
@@ -115,4 +123,4 @@ def _merged(first: Pending, later: Pending) -> Pending | None:
         touches=one.touches or other.touches,
     )
     verb = "create" if "create" in (first.verb, later.verb) else first.verb
-    return Pending(first.key, verb, change)
+    return Pending(first.key, verb, change, (*first.sources, *later.sources))

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.declarations import BackendDeclaration
 
 BATCH = 400
 """Objects that are read by one query: SQLite takes 999 values, and a key may have two."""
 
 
-def read(backend: PusherBackend, keys: Collection[Any], using: str) -> dict[Any, Any]:
+def read(backend: BackendDeclaration, keys: Collection[Any], using: str) -> dict[Any, Any]:
     """Return the objects that there are, by their keys, as the backend's queryset shows them."""
     if not keys:
         return {}
@@ -20,7 +20,7 @@ def read(backend: PusherBackend, keys: Collection[Any], using: str) -> dict[Any,
     return {instance.pk: instance for instance in found}
 
 
-def read_hidden(backend: PusherBackend, key: Any, using: str) -> Any:
+def read_hidden(backend: BackendDeclaration, key: Any, using: str) -> Any:
     """Return a row that the model's default manager hides, as a soft deletion does; or None."""
     model = backend.model
     if model._default_manager.using(using).filter(pk=key).exists():
@@ -36,7 +36,7 @@ def batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 class Rows:
     """The rows of one backend's objects, read a batch at a time as they are taken."""
 
-    def __init__(self, backend: Callable[[], PusherBackend], using: str) -> None:
+    def __init__(self, backend: Callable[[], BackendDeclaration], using: str) -> None:
         self._backend = backend
         self._using = using
         self._expected: list[Any] = []

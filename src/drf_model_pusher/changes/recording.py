@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DEFAULT_DB_ALIAS, models, router
 
+from drf_model_pusher.change import Change
 from drf_model_pusher.changes.block import current_block, record
-from drf_model_pusher.changes.change import Change
 from drf_model_pusher.changes.composing import build_events, invalidation
 from drf_model_pusher.changes.current_view import current_view
 from drf_model_pusher.changes.failures import reported
@@ -28,16 +28,16 @@ from drf_model_pusher.pushing import make_event, writer_socket_id
 from drf_model_pusher.suppressing import is_suppressed, silent_backends
 
 if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.declarations import BackendDeclaration
 
 
-def is_silent(backend: type[PusherBackend]) -> bool:
+def is_silent(backend: type[BackendDeclaration]) -> bool:
     """Say whether nothing is pushed through a backend here."""
     return app_settings.DRF_MODEL_PUSHER_DISABLED or is_suppressed(backend)
 
 
 def record_change(
-    backend: PusherBackend, verb: str, instance: Any, *, pre_destroy: bool, ignore: bool
+    backend: BackendDeclaration, verb: str, instance: Any, *, pre_destroy: bool, ignore: bool
 ) -> None:
     """Record a change of one object; see ``PusherBackend.push_change()``."""
     kind = type(backend)
@@ -60,7 +60,7 @@ def record_change(
 
 
 def record_many(
-    backend: PusherBackend, verb: str, instances: Iterable[Any], *, ignore: bool
+    backend: BackendDeclaration, verb: str, instances: Iterable[Any], *, ignore: bool
 ) -> None:
     """Record the same change of many objects; see ``PusherBackend.push_many()``."""
     kind = type(backend)
@@ -78,7 +78,7 @@ def record_many(
 
 
 def change_of_many(
-    backend: PusherBackend, verb: str, keys: Sequence[Any], using: str, **known: Any
+    backend: BackendDeclaration, verb: str, keys: Sequence[Any], using: str, **known: Any
 ) -> Change:
     """Return a change of objects that are named by their primary keys, not recorded yet."""
     return _change(backend, verb, keys, using, ignore=True, **known)
@@ -119,7 +119,7 @@ def record_keys(change: Change, touched: Iterable[Change] = ()) -> None:
 
 
 def previous_of_many(
-    backend: PusherBackend, change: Change
+    backend: BackendDeclaration, change: Change
 ) -> Iterator[tuple[Any, Any, list[Change]]]:
     """Go through rows before a bulk update: the key, the object, updates of its parents."""
     for batch in batches(change.keys):
@@ -128,7 +128,7 @@ def previous_of_many(
 
 
 def _change(
-    backend: PusherBackend,
+    backend: BackendDeclaration,
     verb: str,
     keys: Sequence[Any],
     using: str,
@@ -154,7 +154,7 @@ def _change(
 
 
 def _is_rendered_now(
-    backend: PusherBackend, resolved: str, instance: Any, using: str, *, pre_destroy: bool
+    backend: BackendDeclaration, resolved: str, instance: Any, using: str, *, pre_destroy: bool
 ) -> bool:
     if pre_destroy or resolved == "delete":
         return True
@@ -169,14 +169,14 @@ def _is_rendered_now(
     return not stores and block is not None and block.records_own
 
 
-def _parents(backend: PusherBackend, change: Change, instance: Any) -> list[Change]:
+def _parents(backend: BackendDeclaration, change: Change, instance: Any) -> list[Change]:
     if not _is_object(instance):
         return []
     url = _base_url(change)
     return [replace(each, base_url=url) for each in parents_of(backend, change, instance)]
 
 
-def _record_deletions(backend: PusherBackend, change: Change, instances: Any) -> None:
+def _record_deletions(backend: BackendDeclaration, change: Change, instances: Any) -> None:
     """Render objects while they are there; above the limit only their channels are kept."""
     rendered: list[Change] = []
     touched: list[Change] = []
@@ -201,11 +201,11 @@ def _record_deletions(backend: PusherBackend, change: Change, instances: Any) ->
     record([*found, *touched], change.using)
 
 
-def _resolved(backend: PusherBackend, verb: str, instance: Any) -> str:
+def _resolved(backend: BackendDeclaration, verb: str, instance: Any) -> str:
     return backend.resolve_event(verb, instance) if backend.decides else verb
 
 
-def _stream(backend: PusherBackend, instances: Any, using: str) -> Iterator[Any]:
+def _stream(backend: BackendDeclaration, instances: Any, using: str) -> Iterator[Any]:
     if not isinstance(instances, models.QuerySet):
         yield from instances
         return
@@ -214,7 +214,7 @@ def _stream(backend: PusherBackend, instances: Any, using: str) -> Iterator[Any]
         yield from (found[key] for key in batch if key in found)
 
 
-def _key(backend: type[PusherBackend], instance: Any) -> Any:
+def _key(backend: type[BackendDeclaration], instance: Any) -> Any:
     if not _is_object(instance) or instance.pk is None:
         return None
     return backend.model._meta.pk.to_python(instance.pk)
@@ -246,14 +246,14 @@ def _alias(instance: Any, *, pre_destroy: bool) -> str | None:
     return router.db_for_write(type(instance), instance=instance)
 
 
-def _alias_of_many(backend: type[PusherBackend], instances: Any) -> str:
+def _alias_of_many(backend: type[BackendDeclaration], instances: Any) -> str:
     if isinstance(instances, models.QuerySet):
         chosen: str | None = instances._db  # type: ignore[attr-defined] # by using()
         return chosen or router.db_for_write(instances.model)
     return _alias(next(iter(instances), None), pre_destroy=False) or _default_alias(backend)
 
 
-def _default_alias(backend: type[PusherBackend]) -> str:
+def _default_alias(backend: type[BackendDeclaration]) -> str:
     return router.db_for_write(backend.model)
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
-from drf_model_pusher.changes.change import PreviousChannels
+from drf_model_pusher.change import PreviousChannels
 from drf_model_pusher.exceptions import InvalidEventError
 from drf_model_pusher.rendering.keys import object_key
 
 if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.declarations import BackendDeclaration
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +29,7 @@ class Snapshot:
     """The columns that were loaded; None where the backend does not ask what changed."""
 
     @classmethod
-    def of(cls, backend: PusherBackend, instance: Model) -> Snapshot:
+    def of(cls, backend: BackendDeclaration, instance: Model) -> Snapshot:
         """Return what a backend must know of an object that is about to be updated."""
         return cls(
             channels=previous_channels(backend, instance),
@@ -38,7 +38,7 @@ class Snapshot:
 
     def compare(
         self,
-        backend: type[PusherBackend],
+        backend: type[BackendDeclaration],
         instance: Model,
         *,
         among: Collection[str] | None = None,
@@ -62,7 +62,7 @@ class Snapshot:
         return found
 
 
-def previous_channels(backend: PusherBackend, instance: Model) -> PreviousChannels | None:
+def previous_channels(backend: BackendDeclaration, instance: Model) -> PreviousChannels | None:
     """Return where an object is shown before it is updated; None for the view's channels."""
     if backend.channels is None and not backend.names_channels_itself():
         return None
@@ -81,13 +81,6 @@ def loaded_values(instance: Model) -> dict[str, Any]:
         for field in instance._meta.concrete_fields
         if field.attname in instance.__dict__
     }
-
-
-def field_names(model: type[Model], names: Collection[str]) -> frozenset[str]:
-    """Return names of fields, for those of columns such as ``customer_id`` too, and for ``pk``."""
-    columns = {field.attname: field.name for field in model._meta.concrete_fields}
-    columns["pk"] = model._meta.pk.name
-    return frozenset(columns.get(name, name) for name in names)
 
 
 def _changed(

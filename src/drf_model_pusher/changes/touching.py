@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from drf_model_pusher.changes.change import Change
+from drf_model_pusher.change import Change
 from drf_model_pusher.registry import registry
 
 if TYPE_CHECKING:
-    from drf_model_pusher.backends import PusherBackend
+    from drf_model_pusher.declarations import BackendDeclaration
 
 
-def parents_of(backend: PusherBackend, change: Change, instance: Any) -> Iterator[Change]:
+def parents_of(backend: BackendDeclaration, change: Change, instance: Any) -> Iterator[Change]:
     """Go through the updates that a change is to the objects which ``touches`` names.
 
     An object that goes from one parent to another is news to both.

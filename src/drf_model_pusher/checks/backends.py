@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.serializers import BaseSerializer
 
@@ -60,8 +61,13 @@ def _wrong_attributes(backend: type[Any]) -> Iterator[tuple[str, str]]:
             'a list of templates, such as ["orders.{pk}"]',
         ),
         "view_class": (
-            backend.view_class is not None and not isinstance(backend.view_class, type),
-            "a view's class, the class itself and not its path",
+            backend.view_class is not None and not is_subclass(backend.view_class, GenericAPIView),
+            "the class of one of DRF's generic views or viewsets; other views are named by their "
+            "route: `view_name`",
+        ),
+        "view_name": (
+            backend.view_name is not None and not isinstance(backend.view_name, str),
+            'the name of a route, such as "order-detail"',
         ),
         "permission_classes": (
             # Not only classes: permissions are combined by operators.

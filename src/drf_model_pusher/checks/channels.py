@@ -12,17 +12,19 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.validators import slug_re
 from django.db import models
 from django.urls import NoReverseMatch, reverse
+from rest_framework.viewsets import ViewSetMixin
 
-from drf_model_pusher.authorization.permission_rules import permission_rule
-from drf_model_pusher.authorization.trusted import ask_about_objects
-from drf_model_pusher.authorization.view_rules import view_rule_of
+from drf_model_pusher.authorization.asking import ask_about_objects
+from drf_model_pusher.authorization.gets import candidates, no_url
+from drf_model_pusher.authorization.permission_rules import permission_problem
+from drf_model_pusher.authorization.subjects import permission_subject, view_subject
 from drf_model_pusher.channel_templates import ChannelTemplate
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.checks.backends import is_sound
 from drf_model_pusher.checks.classes import dotted_name
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import DeclarationError, SettingError
-from drf_model_pusher.lookups import is_unique
+from drf_model_pusher.lookups import field_at, is_unique
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 
@@ -40,6 +42,11 @@ _MISFIT = (models.DateTimeField,)
 _BY_OBJECT = (
     "Name one object in the template, such as {pk}; or give the backend a `view_class`, whose list "
     "decides, or a `has_channel_permission()`."
+)
+
+
+_OTHER_RULE = (
+    "Name another view, by `view_class` or `view_name`; or write a `has_channel_permission()`."
 )
 
 
@@ -77,7 +84,7 @@ def _invalid_template(backend: ChannelRules, error: DeclarationError) -> CheckMe
 def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMessage]:
     for path in template.fields:
         try:
-            field, may_be_null = _last_field(backend.model, path)
+            field, may_be_null = field_at(backend.model, path)
         except FieldDoesNotExist:
             if not hasattr(backend.model, path.split("__")[0]):
                 yield Error(
@@ -100,20 +107,6 @@ def _fields(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckM
             )
 
 
-def _last_field(model: Any, path: str) -> tuple[Any, bool]:
-    """Return the field at the end of a path, and whether a null may be on the way."""
-    head, _, rest = path.partition("__")
-    field = model._meta.pk if head == "pk" else model._meta.get_field(head)
-    if not field.concrete or field.many_to_many:
-        raise FieldDoesNotExist(path)
-    if field.is_relation and (rest or head in ("pk", field.attname)):
-        last, null = _last_field(field.related_model, rest or field.target_field.name)
-        return last, null or field.null
-    if rest:
-        raise FieldDoesNotExist(path)
-    return field, field.null
-
-
 def _fits(field: Any) -> bool:
     if field.choices:
         return all(slug_re.match(str(value)) for value, _ in field.flatchoices)
@@ -125,21 +118,17 @@ def _fits(field: Any) -> bool:
 
 
 def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMessage]:
+    """Find rules that will never grant a template, as far as declarations and ROOT_URLCONF tell."""
     fields = dict.fromkeys(template.fields, "1")
-    problem = hint = None
     try:
-        if backend.view_class is not None:
-            problem = view_rule_of(backend, fields).problem()
-            hint = (
-                "Move what it does to its get_queryset() and its permissions, and then say "
-                "`lists_queryset = True`; or write a `has_channel_permission()`."
-            )
-        if backend.permission_classes is not None:
-            own = permission_rule(backend, fields).problem()
-            problem, hint = (problem, hint) if problem else (own, _BY_OBJECT)
+        found = _view_problem(backend, fields)
+        if found is None and backend.permission_classes is not None:
+            problem = permission_problem(backend, permission_subject(backend, fields))
+            found = (problem, _BY_OBJECT) if problem else None
     except (DeclarationError, FieldDoesNotExist) as error:
-        problem, hint = str(error), "A rule can only ask about fields of the database."
-    if problem:
+        found = str(error), "A rule can only ask about fields of the database."
+    if found:
+        problem, hint = found
         yield Error(
             f"{dotted_name(backend)}: nobody may subscribe to {template.text!r}: {problem}.",
             hint=hint,
@@ -148,25 +137,43 @@ def _view(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMes
         )
 
 
+def _view_problem(backend: ChannelRules, fields: dict[str, Any]) -> tuple[str, str] | None:
+    """Return why a view will never grant what a template is about, and what to do."""
+    view: Any = backend.view_class
+    if view is None and backend.view_name is None:
+        return None
+    subject = view_subject(backend, fields, view)
+    if getattr(view, "view_is_async", False):
+        return f"{subject.source} is async, and only views that are not can be asked", _OTHER_RULE
+    method = subject.action if issubclass(view or object, ViewSetMixin) else "get"
+    if view and not (hasattr(view, method) and "get" in view.http_method_names):
+        return f"{subject.source} answers no GET with {method}()", _OTHER_RULE
+    if _is_routed() and not list(candidates(backend, fields)):
+        return no_url(backend, subject), f"Add the route. {_OTHER_RULE}"
+    return None
+
+
 def _weaker(backend: ChannelRules, template: ChannelTemplate) -> Iterator[CheckMessage]:
     """Find what a GET of an object is asked besides, and the rule is not."""
-    if backend.view_class is None:
+    view: Any = backend.view_class
+    if view is None:
         return
     try:
-        rule = view_rule_of(backend, dict.fromkeys(template.fields, "1"))
-        unique = [field for field, _ in rule.lookups if is_unique(rule.model, field)]
+        subject = view_subject(backend, dict.fromkeys(template.fields, "1"), view)
+        model: Any = subject.model
+        unique = [field for field, _ in subject.lookups if is_unique(model, field)]
     except (DeclarationError, FieldDoesNotExist):
         return  # an error of its own
-    permissions = rule.view_class.permission_classes
+    permissions = view.permission_classes
     if not isinstance(permissions, (list, tuple)):  # a property, of which only a view can tell
         permissions = []
     by_object = [each for each in permissions if ask_about_objects([each])]
-    if rule.pin is None and unique and by_object:
+    if subject.pin is None and unique and by_object:
         names = ", ".join(getattr(each, "__qualname__", repr(each)) for each in by_object)
         yield CheckWarning(
-            f"{dotted_name(backend)}: {template.text!r} is about one object, but {rule.name} would "
-            f"take {rule.view_class.lookup_field!r} for that: its list decides, which does not ask "
-            f"{names} about objects.",
+            f"{dotted_name(backend)}: {template.text!r} is about one object, but "
+            f"{subject.source} would take {view.lookup_field!r} for that: its list decides, which "
+            f"does not ask {names} about objects.",
             hint="Put {pk} or the view's `lookup_field` into the template.",
             obj=type(backend),
             id="drf_model_pusher.W012",
@@ -228,19 +235,19 @@ def _rule(backend: ChannelRules, template: ChannelTemplate) -> object:
     about: Any = frozenset(fields)
     if backend.view_class is not None:
         try:
-            about = frozenset(view_rule_of(backend, fields).lookups)
+            about = frozenset(dict(view_subject(backend, fields, backend.view_class).lookups))
         except (DeclarationError, FieldDoesNotExist):
             about = backend  # what is wrong with it is an error of its own
-    own = (
-        () if backend.view_class is not None and not any(_declared(backend)[1:]) else backend.model
-    )
-    return about, own, *map(str, _declared(backend))
+    *views, permissions, method = _declared(backend)
+    own = () if backend.view_class and not permissions and not method else backend.model
+    return about, own, *map(str, (*views, permissions, method))
 
 
-def _declared(backend: ChannelRules) -> tuple[Any, Any, Any]:
-    """Return the three kinds of rules, each falsy where there is none."""
+def _declared(backend: ChannelRules) -> tuple[Any, Any, Any, Any]:
+    """Return the kinds of rules, each falsy where there is none."""
     return (
         backend.view_class,
+        backend.view_name,
         # An empty list is a rule as well: it lets everybody in.
         backend.permission_classes is not None and ("all", *backend.permission_classes),
         backend.permits_by_itself() and type(backend).has_channel_permission,

@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from drf_model_pusher.checks.classes import is_subclass
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.routes import callbacks
+from drf_model_pusher.routes import known_routes
 from drf_model_pusher.webhooks.views import ChannelExistenceWebhook
 
 
@@ -67,8 +67,10 @@ def _unfit_cache(alias: str, remembered: str = "occupied channels") -> Iterator[
 
 
 def _missing_webhook() -> Iterator[CheckMessage]:
-    found = callbacks()
-    if found is not None and not any(_takes_webhooks(callback) for callback in found):
+    found = known_routes()
+    if found is not None and not any(
+        is_subclass(route.view_class, ChannelExistenceWebhook) for route in found
+    ):
         yield Warning(
             "The optimisation for occupied channels is enabled, and no route takes webhooks: who "
             "subscribes is heard of only when Pusher is asked again.",
@@ -76,7 +78,3 @@ def _missing_webhook() -> Iterator[CheckMessage]:
             "Pusher to send webhooks for channel existence to its webhook route.",
             id="drf_model_pusher.W002",
         )
-
-
-def _takes_webhooks(callback: Any) -> bool:
-    return is_subclass(getattr(callback, "view_class", None), ChannelExistenceWebhook)

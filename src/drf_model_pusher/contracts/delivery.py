@@ -6,13 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 from unittest import SkipTest
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from drf_model_pusher.changes.block import record
-from drf_model_pusher.contracts.sentences import make_event, must
+from drf_model_pusher.contracts.messages import make_event, must
 from drf_model_pusher.delivery.base import BaseDelivery, in_use
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
@@ -44,10 +45,6 @@ class ContractProvider(BaseProvider):
         self.arrived.append(event_name)
 
 
-class _UndoneError(Exception):
-    pass
-
-
 class DeliveryContract:
     """What the rest of the package, and its users, rely on in a delivery.
 
@@ -72,7 +69,7 @@ class DeliveryContract:
         with self._begun() as delivery:
             with transaction.atomic():
                 for n in range(25):
-                    self._push(delivery, f"event {n}")
+                    self._push(f"event {n}")
                 self.finish(delivery)
                 must(not ContractProvider.arrived, "Nothing may leave before the commit.")
             self._must_arrive(delivery, [f"event {n}" for n in range(25)], "After the commit")
@@ -80,23 +77,23 @@ class DeliveryContract:
     def test_without_a_transaction_events_leave(self) -> None:
         """There is nothing to wait for."""
         with self._begun() as delivery:
-            self._push(delivery, "event")
+            self._push("event")
             self._must_arrive(delivery, ["event"], "Outside a transaction")
 
     def test_a_rollback_lets_nothing_leave(self) -> None:
         """Neither then nor later."""
         with self._begun() as delivery:
-            self._undo(delivery, "undone")
-            self._push(delivery, "event")
+            self._undo("undone")
+            self._push("event")
             self._must_arrive(delivery, ["event"], "After a rollback")
 
     def test_a_savepoint_that_is_rolled_back_lets_nothing_leave(self) -> None:
         """What is around it leaves."""
         with self._begun() as delivery:
             with transaction.atomic():
-                self._push(delivery, "before")
-                self._undo(delivery, "undone")
-                self._push(delivery, "after")
+                self._push("before")
+                self._undo("undone")
+                self._push("after")
             self._must_arrive(delivery, ["before", "after"], "After a savepoint was rolled back")
 
     def test_a_transaction_leaves_in_one_call(self) -> None:
@@ -113,8 +110,8 @@ class DeliveryContract:
 
             delivery.send = counted  # type: ignore[method-assign]
             with transaction.atomic():
-                self._push(delivery, "first")
-                self._push(delivery, "second")
+                self._push("first")
+                self._push("second")
             self.finish(delivery)
             must(
                 calls == [2], f"send() must get a transaction's events in one call, not in {calls}."
@@ -130,13 +127,10 @@ class DeliveryContract:
         ):
             with self._begun() as delivery:
                 ContractProvider.failures.append(failure)
-                let_out: list[Any] = []
-
-                def note(error: Exception, let_out: list[Any] = let_out, **kwargs: Any) -> None:
-                    let_out.append(error)
-
+                let_out: list[object] = []
+                note = partial(_note, let_out)
                 change_failed.connect(note)
-                self._push(delivery, "event")
+                self._push("event")
                 change_failed.disconnect(note)
                 must(
                     not let_out,
@@ -166,7 +160,7 @@ class DeliveryContract:
             ContractProvider.gate.clear()
             opening = threading.Timer(3, ContractProvider.gate.set)
             opening.start()
-            self._push(delivery, "event")
+            self._push("event")
             waits = ContractProvider.gate.is_set()
             opening.cancel()
             ContractProvider.gate.set()
@@ -189,30 +183,25 @@ class DeliveryContract:
             yield delivery
 
     @staticmethod
-    def _push(delivery: BaseDelivery, name: str) -> None:
-        event = make_event(
-            name, provider=provider_path(ContractProvider), subject="contract.contract:1"
-        )
-        record([event], DEFAULT_DB_ALIAS)
+    def _push(name: str) -> None:
+        path = provider_path(ContractProvider)
+        record([make_event(name, provider=path, subject="contract.contract:1")], DEFAULT_DB_ALIAS)
 
-    def _undo(self, delivery: BaseDelivery, name: str) -> None:
-        try:
-            with transaction.atomic():
-                self._push(delivery, name)
-                raise _UndoneError  # noqa: TRY301
-        except _UndoneError:
-            pass
+    def _undo(self, name: str) -> None:
+        with transaction.atomic():
+            self._push(name)
+            transaction.set_rollback(True)
 
     def _must_arrive(self, delivery: BaseDelivery, names: list[str], when: str) -> None:
         self.finish(delivery)
-        arrived = ContractProvider.arrived
+        arrived, order = list(ContractProvider.arrived), ", in this order"
         if delivery.keeps_order is None:
-            must(
-                sorted(arrived) == sorted(names),
-                f"{when} exactly these events must leave: {names}. Left: {arrived}.",
-            )
-        else:
-            must(
-                arrived == names,
-                f"{when} exactly these events must leave, in this order: {names}. Left: {arrived}.",
-            )
+            arrived, names, order = sorted(arrived), sorted(names), ""
+        must(
+            arrived == names,
+            f"{when} exactly these events must leave{order}: {names}. Left: {arrived}.",
+        )
+
+
+def _note(errors: list[object], *, error: Exception, **kwargs: object) -> None:
+    errors.append(error)

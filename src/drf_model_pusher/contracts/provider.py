@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 from unittest import SkipTest
 
-from drf_model_pusher.contracts.sentences import make_event, must
+from drf_model_pusher.contracts.messages import make_event, must
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.providers.base import BaseProvider
@@ -67,9 +67,10 @@ class ProviderContract:
         ]
         self.make_provider().send(events)
         must(
-            self._heard() == self._expected(events),
+            self._received() == self._expected(events),
             "send() must carry all events, in their order, to each of their channels, with "
-            f"unchanged data and socket ids. Wanted {self._expected(events)}, got {self._heard()}.",
+            f"unchanged data and socket ids. Wanted {self._expected(events)}, "
+            f"got {self._received()}.",
         )
 
     def test_trigger_takes_python_values(self) -> None:
@@ -78,8 +79,8 @@ class ProviderContract:
         provider = self.make_provider()
         provider.trigger(list(event.channels), event.name, event.json(), event.socket_id)
         must(
-            self._heard() == self._expected([event]),
-            f"trigger() must carry Python values as they are. Got {self._heard()}.",
+            self._received() == self._expected([event]),
+            f"trigger() must carry Python values as they are. Got {self._received()}.",
         )
 
     def test_a_failure_that_may_pass_can_be_tried_again(self) -> None:
@@ -109,10 +110,10 @@ class ProviderContract:
         ]
         failures = _in_threads([partial(_send_singly, provider, own) for own in events])
         must(not failures, f"send() must work from several threads at once; it raised {failures}.")
-        heard = self._heard()
+        received = self._received()
         for own in events:
             must(
-                heard.get(own[0].channels[0]) == self._expected(own)[own[0].channels[0]],
+                received.get(own[0].channels[0]) == self._expected(own)[own[0].channels[0]],
                 "Of what several threads send at once nothing may be lost or change its order.",
             )
 
@@ -127,7 +128,7 @@ class ProviderContract:
             error.retryable is retryable,
             f"The ProviderError must say retryable={retryable}; deliveries believe it.",
         )
-        arrived = len(self._heard().get("contract", []))
+        arrived = len(self._received().get("contract", []))
         must(
             error.sent == arrived,
             f"The ProviderError must count in `sent` what has left: {arrived}, not {error.sent}.",
@@ -138,7 +139,7 @@ class ProviderContract:
         )
         provider.send(events[error.sent :])
         must(
-            self._heard() == self._expected(events),
+            self._received() == self._expected(events),
             "After a failure, sending what is left must let every event arrive once, in order.",
         )
 
@@ -153,7 +154,7 @@ class ProviderContract:
             ) from error
         raise AssertionError("send() must raise a ProviderError where the far side refuses.")
 
-    def _heard(self) -> dict[str, list[tuple[Any, ...]]]:
+    def _received(self) -> dict[str, list[tuple[Any, ...]]]:
         return self._by_channel(self.arrivals())
 
     def _expected(self, events: Sequence[PusherEvent]) -> dict[str, list[tuple[Any, ...]]]:
@@ -162,12 +163,12 @@ class ProviderContract:
         )
 
     def _by_channel(self, arrivals: Sequence[Arrival]) -> dict[str, list[tuple[Any, ...]]]:
-        heard: dict[str, list[tuple[Any, ...]]] = {}
+        received: dict[str, list[tuple[Any, ...]]] = {}
         for channels, name, data, socket_id in arrivals:
             for channel in channels:
                 left_out = socket_id if self.carries_socket_id else None
-                heard.setdefault(channel, []).append((name, data, left_out))
-        return heard
+                received.setdefault(channel, []).append((name, data, left_out))
+        return received
 
 
 def _send_singly(provider: BaseProvider, events: Sequence[PusherEvent]) -> None:

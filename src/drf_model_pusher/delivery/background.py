@@ -24,20 +24,20 @@ from drf_model_pusher.forks import after_fork, notice_fork
 
 logger = logging.getLogger("drf_model_pusher")
 
-# How many waiting events one round takes at the most, after which it is said how they fared.
+# How many waiting events one round takes at most.
 _ROUND = 10 * MAX_EVENTS_PER_BATCH
 
 
 def threads_run() -> bool:
-    """Say whether threads run in this process; in some of uWSGI's they start and stand still."""
+    """Return whether threads run in this process; uWSGI may start them and not run them."""
     return bool(getattr(sys.modules.get("uwsgi"), "has_threads", True))
 
 
 class BackgroundDelivery(BaseDelivery):
     """Sends from a thread that starts with the first event; a request never waits for it.
 
-    What waits is sent in full batches and retried through outages. It is lost in a crash, and sent
-    within ``PUSHER_TIMEOUT`` at a clean exit.
+    Events are sent in full batches and retried through outages. A crash loses queued events;
+    a clean exit sends them, within ``PUSHER_TIMEOUT``.
     """
 
     leaves: ClassVar = "after the commit, from one thread of the process, in batches"
@@ -48,12 +48,12 @@ class BackgroundDelivery(BaseDelivery):
         if not threads_run():  # the system check has no say here: a server runs none
             logger.error("threads stand still hint=%s", "start uWSGI with --enable-threads")
         self._start_afresh()
-        # What waits belongs to the parent, and its thread does not come along.
+        # Queued events belong to the parent, and its thread does not come along.
         after_fork(self._start_afresh)
         atexit.register(self._end)
 
     def send(self, events: Sequence[PusherEvent]) -> None:
-        """Queue events; where there is no room for them the oldest that wait are given up."""
+        """Queue events; where there is no room the oldest are given up."""
         with self._lock:
             now = time.monotonic()
             dropped = [gone for event in events if (gone := self._queue.put(event, now=now))]
@@ -65,10 +65,10 @@ class BackgroundDelivery(BaseDelivery):
             self._start_thread()
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that waits has left; say whether it did.
+        """Wait until the queue is empty; return whether it is.
 
         Args:
-            timeout: Seconds to wait at the most, ``PUSHER_TIMEOUT`` by default.
+            timeout: Seconds to wait at most, ``PUSHER_TIMEOUT`` by default.
         """
         if timeout is None:
             timeout = app_settings.PUSHER_TIMEOUT
@@ -96,8 +96,8 @@ class BackgroundDelivery(BaseDelivery):
         self._ended: bool = False
 
     def _end(self) -> None:
-        """Send what waits, or say that it is lost; a process may end in two ways at once."""
-        notice_fork()  # what waits for a parent is the parent's to send
+        """Send queued events, or report them as lost; a process may end in two ways at once."""
+        notice_fork()  # the parent sends its own
         if self._ended or self.flush():
             return
         self._ended = True
@@ -114,7 +114,7 @@ class BackgroundDelivery(BaseDelivery):
                 thread.start()
             except RuntimeError:
                 if threading.main_thread().is_alive():
-                    # What waits goes with the next event's try; the caller must not wait for it.
+                    # The next event tries again; the caller must not wait for the service.
                     logger.exception("delivery waits reason=no thread")
                     return
             else:
@@ -139,7 +139,7 @@ class BackgroundDelivery(BaseDelivery):
             self._thread = None  # whatever ended it: the next event starts another
 
     def _round(self) -> float:
-        """Try what waits; return the seconds to wait before the next round."""
+        """Send queued events once; return the seconds to wait before the next round."""
         with self._changed:
             count = _how_many(self._queue.first(_ROUND))
             entries = self._queue.take(count, failing=self._rounds.failing)

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
-from drf_model_pusher.delivery.jobs import hand_over, work
-from drf_model_pusher.delivery.messages import Message
+from drf_model_pusher.delivery.jobs import Message, hand_over, work
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.extras import install_line
 from drf_model_pusher.forks import after_fork
@@ -20,7 +19,7 @@ except ImportError as error:
     raise ImportError(f"CeleryDelivery needs Celery: {install_line('celery')}") from error
 
 # A connection that the broker has closed since its last use fails once.
-_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+_PUBLISH_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 class CeleryDelivery(BaseDelivery):
@@ -50,18 +49,22 @@ class CeleryDelivery(BaseDelivery):
     def _publish(self, message: Message) -> None:
         app = send_events.app
         if app.conf.task_always_eager:
-            # What becomes of its events they are told of by signals, as with a worker.
+            # Signals report what becomes of the events, as with a worker.
             send_events.apply((message,), throw=False)
             return
         pool = self._pools.get(app) or self._pools.setdefault(app, _pool(app))
         with pool.acquire(block=True, timeout=app_settings.PUSHER_TIMEOUT) as producer:
             send_events.apply_async(
-                (message,), producer=producer, retry=True, retry_policy=_RETRY_POLICY
+                (message,),
+                argsrepr=_shown(message),
+                producer=producer,
+                retry=True,
+                retry_policy=_PUBLISH_RETRIES,
             )
 
 
 def _pool(app: Celery) -> Any:
-    """Return connections that do not wait long; Celery's own may for minutes, or for ever."""
+    """Return connections that do not wait long; Celery's own may wait forever."""
     limit = app.conf.broker_pool_limit or 10
     seconds = app_settings.PUSHER_TIMEOUT
     connection = app.connection_for_write(connect_timeout=seconds)
@@ -93,4 +96,14 @@ def send_events(self: Any, message: Message) -> None:
         ProviderError: They did not leave, and no later try will follow.
     """
     if again := work(message, may_wait=not self.request.is_eager):
-        raise self.retry(args=(again.message,), kwargs={}, countdown=again.pause)
+        raise self.retry(
+            args=(again.message,),
+            kwargs={},
+            countdown=again.pause,
+            argsrepr=_shown(again.message),
+        )
+
+
+def _shown(message: Message) -> str:
+    """Return what logs and monitors show of a task: not the payload."""
+    return f"({len(message['events'])} events)"

@@ -1,4 +1,4 @@
-"""The ways in which a process ends, and that what waits is sent in each of them but a kill."""
+"""Calls a function however a process ends, except by a kill."""
 
 from __future__ import annotations
 

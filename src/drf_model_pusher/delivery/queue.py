@@ -18,7 +18,7 @@ class QueuedEvent:
     since: float
     """When it came, in seconds of the monotonic clock."""
     attempts: int = 0
-    """How often it was tried; a try that failed may have reached subscribers all the same."""
+    """How often it was tried; a try that failed may have reached subscribers."""
     known: bool = False
     """Whether somebody outside, besides the creator, may know what was created."""
 
@@ -58,7 +58,7 @@ class EventQueue:
         """Remove and return the oldest entries.
 
         Args:
-            limit: How many at the most.
+            limit: How many at most.
             failing: Providers whose events must not be in the way of the others': these are all
                 taken as well, whatever the limit.
         """
@@ -109,7 +109,7 @@ class EventQueue:
 
 
 def cancels_out(earlier: QueuedEvent, later: PusherEvent) -> bool:
-    """Say whether nobody needs to hear of either: what was created and deleted unseen.
+    """Return whether both can be left out: a creation and a deletion that nobody saw.
 
     The creator has seen it in the response; so has whoever was reached by a try that failed.
     """
@@ -124,7 +124,7 @@ def cancels_out(earlier: QueuedEvent, later: PusherEvent) -> bool:
 
 
 def net_effect(earlier: PusherEvent, later: PusherEvent) -> PusherEvent | None:
-    """Return the one event that tells what two do, or None if it takes both."""
+    """Return the one event that says what two say, or None if it takes both."""
     if earlier.channels != later.channels:
         return None
     match earlier.change, later.change:

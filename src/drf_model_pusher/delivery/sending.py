@@ -16,7 +16,7 @@ from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError, DroppedError, ProviderError
 from drf_model_pusher.log import count_dropped
 from drf_model_pusher.occupancy.audience import settle
-from drf_model_pusher.providers.base import BaseProvider, get_provider
+from drf_model_pusher.providers.base import BaseProvider, carry, get_provider
 from drf_model_pusher.signals import event_failed, event_sent, events_tried
 
 # An outbox knows more about an event than a queue does.
@@ -154,7 +154,7 @@ def _find_provider(path: str | None) -> tuple[BaseProvider | None, ProviderError
 def _send(provider: BaseProvider, events: Sequence[PusherEvent]) -> ProviderError | None:
     """Return why events did not all leave; its counts are true to the events, whoever made it."""
     try:
-        provider.send(events)
+        carry(provider, events)
     except ProviderError as failure:
         error = failure
     # Whatever a third party's provider raises; asyncio's is no Exception.

@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.base import BaseDelivery
-from drf_model_pusher.delivery.jobs import giving_up, hand_over, work
-from drf_model_pusher.delivery.messages import Message
+from drf_model_pusher.delivery.jobs import Message, giving_up, hand_over, work
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.extras import install_line
 

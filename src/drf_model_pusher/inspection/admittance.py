@@ -5,16 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.conf import settings
-from django.test import RequestFactory
-from rest_framework.request import Request
-from rest_framework.test import force_authenticate
-
-from drf_model_pusher.authorization.refusals import Refused
-from drf_model_pusher.authorization.subscriptions import Doorkeeper
-from drf_model_pusher.authorization.views import AuthorizationView
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.exceptions import ModelPusherException
+from drf_model_pusher.inspection.clients import refusal
 from drf_model_pusher.registry import registry
 from drf_model_pusher.rules import ChannelRules
 
@@ -53,16 +46,18 @@ def verdict(channel: str, user: Any = None) -> Verdict:
     if user is None:
         return found
     try:
-        Doorkeeper(_request(user)).admit("1.1", channel)
-    except (Refused, ModelPusherException) as error:
-        return replace(found, allowed=False, reason=str(error))
-    return replace(found, allowed=True)
+        refused: Exception | None = refusal(user, channel)
+    except ModelPusherException as error:
+        refused = error
+    return replace(found, allowed=refused is None, reason=str(refused or ""))
 
 
 def _rules(backend: ChannelRules) -> list[str]:
     rules = []
     if backend.view_class is not None:
         rules.append(f"view_class ({backend.view_class.__qualname__})")
+    if backend.view_name is not None:
+        rules.append(f"view_name ({backend.view_name})")
     if backend.permission_classes is not None:
         # Combined permissions have no name of their own.
         names = [getattr(each, "__qualname__", repr(each)) for each in backend.permission_classes]
@@ -70,12 +65,3 @@ def _rules(backend: ChannelRules) -> list[str]:
     if backend.permits_by_itself():
         rules.append("has_channel_permission()")
     return rules
-
-
-def _request(user: Any) -> Request:
-    """Return a request for authorization by a user, as the endpoint would see it."""
-    hosts = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"]
-    posted = RequestFactory(SERVER_NAME=(hosts or ["localhost"])[0]).post("/pusher/auth")
-    # What DRF itself offers to say who it is, in whatever way a view authenticates.
-    force_authenticate(posted, user)
-    return AuthorizationView().initialize_request(posted)

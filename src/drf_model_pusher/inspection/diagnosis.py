@@ -77,8 +77,7 @@ def _settings() -> Iterator[Finding]:
         )
     app = ""
     if isinstance(provider, PusherProvider):
-        client = provider.client._pusher_client
-        app = f" at {client.scheme}://{client.host}:{client.port}, app {client.app_id}"
+        app = f" at {provider.transport.address}, app {app_settings.PUSHER_APP_ID}"
     names = f"{type(delivery).__name__}, {type(provider).__name__}{app}"
     yield ok("settings", names)
 

@@ -141,7 +141,8 @@ def _filled(push: Push, backend: PusherBackend, instance: Model, event: str) -> 
     heard, _ = audience(names, backend.provider_class)
     left = replace(sent, channels=heard) if sent is not None and heard else None
     provider = get_provider(path)
-    calls = pack([left]) if left is not None and isinstance(provider, PusherProvider) else []
+    limit = app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES
+    calls = pack([left], limit) if left is not None and isinstance(provider, PusherProvider) else []
     return replace(
         push,
         event=name,

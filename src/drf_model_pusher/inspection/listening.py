@@ -138,7 +138,8 @@ class Listener:
         context = None
         if address.startswith("wss:"):
             context = ssl.create_default_context(cafile=app_settings.PUSHER_CA_BUNDLE)
-        url = f"{address}/app/{app_settings.PUSHER_KEY}?protocol=7&client=python-drf-model-pusher"
+        path = f"{app_settings.PUSHER_PATH}/app/{app_settings.PUSHER_KEY}"
+        url = f"{address}{path}?protocol=7&client=python-drf-model-pusher"
         timeout = self._left(app_settings.PUSHER_TIMEOUT)
         try:
             return stack.enter_context(

@@ -64,13 +64,11 @@ def probe(provider: PusherProvider) -> Iterator[Finding]:
 
 def _knock(provider: PusherProvider) -> urllib3.BaseHTTPResponse:
     """Return the answer to a question that is not signed: what counts is that there is one."""
-    client = provider.client._pusher_client
-    return client.http.get_unsigned(f"/apps/{client.app_id}/channels")  # type: ignore[no-any-return]
+    return provider.transport.get_unsigned()
 
 
 def _address(provider: PusherProvider) -> str:
-    client = provider.client._pusher_client
-    return f"{client.scheme}://{client.host}:{client.port}"
+    return provider.transport.address
 
 
 def _reason(error: Exception) -> str:

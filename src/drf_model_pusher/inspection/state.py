@@ -10,8 +10,6 @@ from django.core.cache import BaseCache, caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections
-from django.db.models import Count, Min
-from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from drf_model_pusher.conf import app_settings
@@ -20,7 +18,7 @@ from drf_model_pusher.inspection.findings import Finding, fail, ok, warn
 from drf_model_pusher.occupancy.state import occupancy_cache
 from drf_model_pusher.occupancy.synchronizing import SYNCHRONIZED
 
-#: Seconds that the oldest event of the outbox may have waited before that is worth a word.
+#: Seconds that the oldest row of the outbox may have waited before that is worth a word.
 _LAG = 60
 
 
@@ -102,13 +100,13 @@ def _nothing() -> None:
 
 
 def outbox() -> Iterator[Finding]:
-    """See how long events wait in each database, and for whom."""
+    """See how long rows wait in each database, and whether anybody sends them."""
     if not apps.is_installed("drf_model_pusher.outbox"):
         return
-    from drf_model_pusher.outbox.models import OutboxEvent
+    from drf_model_pusher.outbox.models import OutboxRow
 
-    table = OutboxEvent._meta.db_table
-    # Events are in the database of their change.
+    table = OutboxRow._meta.db_table
+    # Rows are in the database of their change.
     aliases = [
         alias for alias in connections if table in connections[alias].introspection.table_names()
     ]
@@ -119,23 +117,19 @@ def outbox() -> Iterator[Finding]:
 
 
 def _outbox_of(alias: str) -> Finding:
-    from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
+    from drf_model_pusher.outbox.health import has_relay, measure
 
-    now, states = timezone.now(), OutboxEvent.State
-    events = OutboxEvent.objects.using(alias)
-    left = events.filter(state__in=(states.WAITING, states.POSTPONED))
-    counts = left.aggregate(count=Count("pk"), oldest=Min("created"))
-    dead = events.filter(state=states.DEAD).count()
-    workers = OutboxWorker.objects.using(alias).filter(expires__gt=now).count()
-    age = (now - counts["oldest"]).total_seconds() if counts["oldest"] else 0
+    health = measure(alias)
     found = (
-        f"{alias}: {counts['count']} wait, the oldest for {age:.0f} s; {dead} dead; "
-        f"{workers} at work"
+        f"{alias}: {health.waiting + health.postponed} wait, the oldest for "
+        f"{health.oldest_seconds:.0f} s; {health.dead} dead"
     )
-    if age > _LAG and not workers:
-        return fail("outbox", found, "Start `manage.py pusher_relay`: nobody sends what waits.")
-    if age > _LAG:
+    late = health.oldest_seconds > _LAG
+    if health.waiting and not has_relay(alias):
+        todo = "Start `manage.py pusher_relay`: nobody sends what waits."
+        return (fail if late else warn)("outbox", found, todo)
+    if late:
         return warn("outbox", found, "See what the relay logs, and whether it needs more workers.")
-    if dead:
+    if health.dead:
         return warn("outbox", found, "See in the admin why the service refused them.")
     return ok("outbox", found)

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from drf_model_pusher.channels import ChannelKind
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.occupancy.reading import read_many
-from drf_model_pusher.occupancy.state import CHANGED, EXPECTED, STATE, is_tracked
+from drf_model_pusher.occupancy.state import EXPECTED, STATE, is_tracked, occupancy_cache
 from drf_model_pusher.occupancy.synchronizing import SYNCHRONIZED, covers, synchronize_once
 from drf_model_pusher.providers.base import BaseProvider, is_default
 
@@ -55,7 +54,7 @@ def _listening(everybody: Audience, provider: str | type[BaseProvider] | None) -
         if ChannelKind.of(channel) is not ChannelKind.PUBLIC:
             keys.append(EXPECTED + channel)
     try:
-        known = read_many(app_settings.DRF_MODEL_PUSHER_CACHE, keys, stamp=CHANGED)
+        known = occupancy_cache().get_many(keys)
     except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
         logger.warning("occupancy unknown reason=cache error=%s", type(error).__name__)
         return everybody

@@ -26,8 +26,6 @@ TIME = "drf-model-pusher:occupied-at:"
 #: Before a channel's name: somebody has just been authorized to subscribe. It is no state, which a
 #: webhook of somebody who leaves could override, and which it could cut short itself.
 EXPECTED = "drf-model-pusher:expected:"
-#: Written with each change of what is known, so that who watches it need not read the rest again.
-CHANGED = "drf-model-pusher:changed"
 
 _RECORDING = "drf-model-pusher:recording"
 
@@ -77,7 +75,7 @@ def expect(channel: str) -> None:
     """
     if app_settings.DRF_MODEL_PUSHER_WEBHOOK_OPTIMISATION_ENABLED and is_tracked(channel):
         try:
-            occupancy_cache().set_many({EXPECTED + channel: True, CHANGED: True}, _ARRIVAL)
+            occupancy_cache().set(EXPECTED + channel, True, _ARRIVAL)
         except Exception as error:  # noqa: BLE001 - each cache has exceptions of its own
             logger.warning("subscriber not expected reason=cache error=%s", type(error).__name__)
 
@@ -102,7 +100,7 @@ def _put(cache: BaseCache, occupied: bool, times: Mapping[str, int]) -> None:
     memory = max(lasts, 2 * app_settings.DRF_MODEL_PUSHER_WEBHOOK_MAX_AGE)
     lost = [
         *cache.set_many({TIME + channel: at for channel, at in times.items()}, memory),
-        *cache.set_many({STATE + channel: occupied for channel in times} | {CHANGED: True}, lasts),
+        *cache.set_many({STATE + channel: occupied for channel in times}, lasts),
     ]
     if lost:
         raise OccupancyError(f"The cache did not take {len(lost)} entries.")

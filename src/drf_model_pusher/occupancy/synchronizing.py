@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 
 from drf_model_pusher.conf import app_settings
-from drf_model_pusher.occupancy.state import CHANGED, is_tracked, occupancy_cache, record
+from drf_model_pusher.occupancy.state import is_tracked, occupancy_cache, record
 from drf_model_pusher.providers.base import get_provider
 from drf_model_pusher.registry import registry
 
@@ -51,7 +51,7 @@ def synchronize(prefix: str = "") -> int | None:
     age = app_settings.DRF_MODEL_PUSHER_OCCUPANCY_MAX_AGE - (time.monotonic() - started)
     if age > 0:
         # Whole seconds: what Redis and Memcached count in.
-        occupancy_cache().set_many({SYNCHRONIZED: prefix, CHANGED: True}, math.ceil(age))
+        occupancy_cache().set(SYNCHRONIZED, prefix, math.ceil(age))
     return len(names)
 
 
@@ -89,7 +89,7 @@ def _common_prefix(channels: Collection[str]) -> str:
 
     Pusher may have many more channels than a project pushes to, and filters by prefix only.
     """
-    prefixes = {backend.channel_prefix for backend in registry}
+    prefixes: set[str] = {backend.channel_prefix for backend in registry}
     if len(prefixes) == 1 and all(channel.startswith(tuple(prefixes)) for channel in channels):
         return prefixes.pop()
     return ""

@@ -2,57 +2,74 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from drf_model_pusher.outbox import by_hand
+from drf_model_pusher.outbox import admin_actions
 from drf_model_pusher.outbox.health import measure
-from drf_model_pusher.outbox.models import OutboxEvent
+from drf_model_pusher.outbox.models import OutboxRow
 
 if TYPE_CHECKING:
-    _Admin = admin.ModelAdmin[OutboxEvent]
+    _Admin = admin.ModelAdmin[OutboxRow]
 else:
     _Admin = admin.ModelAdmin
 
 
-@admin.register(OutboxEvent)
-class OutboxEventAdmin(_Admin):
-    """Nothing is added or changed by hand: an event is what was committed."""
+@admin.register(OutboxRow)
+class OutboxRowAdmin(_Admin):
+    """Nothing is added or changed by hand: a row is what was committed."""
 
-    list_display = ("id", "name", "shown_channels", "state", "age", "attempts", "error")
+    list_display = ("id", "name", "subject", "state", "age", "attempts", "error")
     list_filter = ("state",)
-    search_fields = ("name", "subject", "channels")
+    search_fields = ("name", "subject")
     ordering = ("id",)
     show_full_result_count = False
     actions = ("retry", "delete_selected")
 
-    @admin.display(description="channels")
-    def shown_channels(self, event: OutboxEvent) -> str:
-        """Return the names of the channels, of many the first few."""
-        names = json.loads(event.channels)
-        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
     @admin.display(ordering="-created")
-    def age(self, event: OutboxEvent) -> str:
+    def age(self, row: OutboxRow) -> str:
         """Return how long ago it was committed."""
-        return in_words((timezone.now() - event.created).total_seconds())
+        return in_words((timezone.now() - row.created).total_seconds())
 
-    @admin.action(description="Retry the selected events now", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
-        """Let events that were put off or set aside be tried again."""
-        count = by_hand.retry(queryset.db, list(queryset.values_list("id", flat=True)))
-        self.message_user(request, f"{count} events are tried again.", messages.SUCCESS)
+    @admin.action(description="Retry the selected rows now", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> None:
+        """Let rows that were put off or are dead be tried again."""
+        _log(request, queryset, CHANGE, "Retried.")
+        count = admin_actions.retry(queryset.db, list(queryset.values_list("id", flat=True)))
+        self.message_user(request, f"{count} rows are tried again.", messages.SUCCESS)
 
-    @admin.action(description="Discard the selected events", permissions=["delete"])
-    def delete_selected(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
-        """Delete events that have not left; it stands in the place of Django's own action."""
-        count = by_hand.discard(queryset.db, list(queryset.values_list("id", flat=True)))
-        self.message_user(request, f"{count} events are discarded.", messages.SUCCESS)
+    @admin.action(description="Discard the selected rows", permissions=["delete"])
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[OutboxRow]
+    ) -> HttpResponse | None:
+        """Delete rows that have not left, once that is confirmed; Django's own action asks by row.
+
+        It stands in the place of that, which gives up where there are a thousand.
+        """
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Discard rows",
+                "opts": self.opts,
+                "count": queryset.count(),
+                "posted": [(name, v) for name, vs in request.POST.lists() for v in vs],
+            }
+            return TemplateResponse(request, "drf_model_pusher_outbox/discard.html", context)
+        _log(request, queryset, DELETION, "Discarded.")
+        count = admin_actions.discard(queryset.db, list(queryset.values_list("id", flat=True)))
+        self.message_user(request, f"{count} rows are discarded.", messages.SUCCESS)
+        return None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxRow]:
+        """Return rows of the database that they are written to, whoever else may be read."""
+        return super().get_queryset(request).using(router.db_for_write(OutboxRow))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -61,22 +78,26 @@ class OutboxEventAdmin(_Admin):
         numbers = measure(self.get_queryset(request).db)
         line = (
             f"{numbers.waiting:,} waiting, {numbers.postponed:,} postponed, {numbers.dead:,} dead; "
-            f"oldest {in_words(numbers.oldest_seconds)}; {numbers.sent_per_minute:,} sent per "
-            f"minute by {numbers.workers} workers"
+            f"oldest {in_words(numbers.oldest_seconds)}"
         )
         return super().changelist_view(request, {"subtitle": line, **(extra_context or {})})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Say no: events come from changes."""
+        """Refuse: rows come from changes."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
-        """Say no: an event is what was committed."""
+    def has_change_permission(self, request: HttpRequest, obj: OutboxRow | None = None) -> bool:
+        """Refuse: a row is what was committed."""
         return False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Say whether events may be tried again."""
-        return request.user.has_perm("drf_model_pusher_outbox.retry_outboxevent")
+        """Return whether rows may be tried again."""
+        return request.user.has_perm("drf_model_pusher_outbox.retry_outboxrow")
+
+
+def _log(request: HttpRequest, rows: QuerySet[OutboxRow], flag: int, message: str) -> None:
+    user: Any = request.user.pk
+    LogEntry.objects.log_actions(user, rows.only("id", "name"), flag, change_message=message)
 
 
 def in_words(seconds: float) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, Sum
+from django.db.models import Count
 from django.utils import timezone
 
-from drf_model_pusher.outbox.clock import Now
-from drf_model_pusher.outbox.models import OutboxEvent, OutboxWorker
+from drf_model_pusher.outbox import table
+from drf_model_pusher.outbox.clock import now
+from drf_model_pusher.outbox.locks import locks_for
+from drf_model_pusher.outbox.models import OutboxRow
 
-State = OutboxEvent.State
+State = OutboxRow.State
+
+# Seconds in which a relay that is idle looks at least once.
+_LOOK_AGAIN = 1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,22 +25,16 @@ class Health:
     """The numbers of one database's outbox."""
 
     waiting: int
-    """Events that are sent as soon as possible."""
+    """Rows that are sent as soon as possible."""
 
     postponed: int
-    """Events that failed and are tried again, and those behind them."""
+    """Rows that failed and are tried again."""
 
     dead: int
-    """Events that were set aside."""
+    """Rows that failed too often."""
 
     oldest_seconds: float
-    """The age of the oldest event that is waiting or postponed; 0 without one."""
-
-    sent_per_minute: int
-    """How many events the workers that live have sent in the last minute."""
-
-    workers: int
-    """How many workers live."""
+    """The age of the oldest row that is waiting or postponed; 0 without one."""
 
     def exceeds(
         self,
@@ -42,37 +42,50 @@ class Health:
         waiting: int | None = None,
         oldest_seconds: float | None = None,
         dead: int | None = None,
-        workers: int | None = None,
     ) -> list[str]:
-        """Return the names of the numbers that are beyond these, or below for the workers."""
+        """Return the names of the numbers that are beyond these."""
         limits = {"waiting": waiting, "oldest_seconds": oldest_seconds, "dead": dead}
-        beyond = [
+        return [
             name
             for name, limit in limits.items()
             if limit is not None and getattr(self, name) > limit
         ]
-        if workers is not None and self.workers < workers:
-            beyond.append("workers")
-        return beyond
 
 
 def measure(using: str = DEFAULT_DB_ALIAS) -> Health:
     """Return the numbers of an outbox.
 
-    Counting a million events takes the database about a tenth of a second.
+    Counting a million rows takes the database about a tenth of a second.
     """
-    events = OutboxEvent.objects.using(using)
-    counts = dict(events.exclude(state=State.SENT).values_list("state").annotate(Count("id")))
-    left = events.filter(state__in=[State.WAITING, State.POSTPONED])
-    created = left.order_by("id").values_list("created", flat=True).first()
+    rows = OutboxRow.objects.using(using)
+    counts = rows.exclude(state=State.SENT).values_list("state").annotate(Count("id"), Count("due"))
+    found = {state: (count, due) for state, count, due in counts}
+    left, postponed = found.get(State.WAITING, (0, 0))
+    oldest = rows.filter(state=State.WAITING).order_by("id").values_list("created", flat=True)
+    created = oldest.first()
     age = (timezone.now() - created).total_seconds() if created else 0.0
-    workers = OutboxWorker.objects.using(using).filter(expires__gt=Now())
-    sums = workers.aggregate(count=Count("id"), sent=Sum("sent_per_minute"))
     return Health(
-        waiting=counts.get(State.WAITING, 0),
-        postponed=counts.get(State.POSTPONED, 0),
-        dead=counts.get(State.DEAD, 0),
+        waiting=left - postponed,
+        postponed=postponed,
+        dead=found.get(State.DEAD, (0, 0))[0],
         oldest_seconds=max(0.0, age),  # whoever wrote it may have had a clock that is ahead
-        sent_per_minute=sums["sent"] or 0,
-        workers=sums["count"],
     )
+
+
+def has_relay(using: str) -> bool:
+    """Return whether somebody sends the rows that could be sent now, if there are any.
+
+    It looks twice within two seconds, if it must: a relay that works moves on, or has its locks.
+    """
+    put_off = OutboxRow.objects.using(using).filter(state=State.WAITING, due__gt=now(using))
+    before = table.look(using)
+    if not before or put_off.exists():
+        return True  # or somebody has just tried
+    time.sleep(_LOOK_AGAIN)
+    stuck = set(before) & set(table.look(using))
+    locks = locks_for(using)
+    try:
+        with locks.batch():
+            return len(locks.lock([number for number, _ in stuck])) < len(before)
+    finally:
+        locks.close()

@@ -12,14 +12,14 @@ from drf_model_pusher.forks import after_fork
 from drf_model_pusher.outbox.relay import Relay
 from drf_model_pusher.outbox.running import run
 
-# Seconds without an event after which the thread ends and its partitions are free for others.
+# Seconds without a row after which the thread ends.
 _LINGER = 5.0
-# The longest time between two looks, for what other processes wrote into its partitions.
+# The longest time between two looks, for rows that other processes wrote.
 _INTERVAL = 0.25
 
 
 class RelayThread:
-    """Relays one database from the first event on, until there have been none for a while."""
+    """Relays one database from the first row on, until there have been none for a while."""
 
     def __init__(self, using: str) -> None:
         self.using = using
@@ -28,11 +28,11 @@ class RelayThread:
         after_fork(self._start_afresh)
         atexit.register(self.end)
 
-    def ring(self) -> None:
+    def start_or_wake(self) -> None:
         """Send what was committed, as soon as possible."""
         with self._lock:
-            self._rung_at = time.monotonic()
-            self._bell.set()
+            self._woken_at = time.monotonic()
+            self._woken.set()
             if self._relay is None:
                 self._start()
 
@@ -42,15 +42,15 @@ class RelayThread:
             relay, thread = self._relay, self._thread
         if relay and thread:
             relay.stopping = True
-            self._bell.set()
+            self._woken.set()
             thread.join(2 * app_settings.PUSHER_TIMEOUT)
 
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
-        self._bell = threading.Event()
+        self._woken = threading.Event()
         self._relay: Relay | None = None
         self._thread: threading.Thread | None = None
-        self._rung_at = 0.0
+        self._woken_at = 0.0
 
     def _start(self) -> None:
         relay = Relay(self.using)
@@ -60,14 +60,14 @@ class RelayThread:
         try:
             thread.start()
         except RuntimeError:
-            return  # no thread to be had: another process, or the next event, sees to it
+            return  # no thread to be had: another process, or the next row, sees to it
         self._relay, self._thread = relay, thread
         before_exit_of_child(self.end)
         before_sigterm(self.end)
 
     def _run(self, relay: Relay) -> None:
         try:
-            run(relay, self._bell, lambda: _INTERVAL, lambda: self._is_over(relay))
+            run(relay, self._woken, lambda: _INTERVAL, lambda: self._is_over(relay))
         finally:
             with self._lock:
                 if self._relay is relay:
@@ -75,18 +75,18 @@ class RelayThread:
 
     def _is_over(self, relay: Relay) -> bool:
         with self._lock:
-            over = not relay.is_patient and time.monotonic() > self._rung_at + _LINGER
+            over = not relay.is_patient and time.monotonic() > self._woken_at + _LINGER
             if over:
-                self._relay = None  # from now on a ring starts another one
+                self._relay = None  # from now on a row starts another one
             return over
 
 
 _threads: dict[str, RelayThread] = {}
 
 
-def ring(using: str) -> None:
+def start_or_wake(using: str) -> None:
     """Let this process's thread for a database send what was committed."""
     thread = _threads.get(using)
     if thread is None:
         thread = _threads.setdefault(using, RelayThread(using))
-    thread.ring()
+    thread.start_or_wake()

@@ -1,251 +1,230 @@
-"""One worker of a relay: it sends what its partitions hold, in the order of each object."""
+"""One worker of a relay: batch by batch, it sends what waits, in the order of each object."""
 
 from __future__ import annotations
 
 import logging
+import math
+import random
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from contextlib import suppress
 
-from django.utils import timezone
+from django.db import Error, transaction
 
 from drf_model_pusher.conf import app_settings
 from drf_model_pusher.delivery.retry import RETRY_POLICY, Backoff
-from drf_model_pusher.delivery.sending import SendFailure, report_failed, send_batch
+from drf_model_pusher.delivery.sending import by_provider, report_failed, send_batch
 from drf_model_pusher.events import MAX_EVENTS_PER_BATCH
-from drf_model_pusher.occupancy.audience import settle
+from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.outbox import table
-from drf_model_pusher.outbox.conflation import conflate
-from drf_model_pusher.outbox.leases import Lease, longest_call
-from drf_model_pusher.outbox.reading import Reader
-from drf_model_pusher.outbox.rows import Claimed
+from drf_model_pusher.outbox.batch import Batch, OutboxEvent
+from drf_model_pusher.outbox.locks import locks_for
+from drf_model_pusher.outbox.models import OutboxRow
+from drf_model_pusher.outbox.rows import write
+from drf_model_pusher.providers.base import before_each_call
 
 logger = logging.getLogger("drf_model_pusher")
 
-# Seconds after which a round ends, so that the lease is renewed and others get their share.
-_ROUND = 1.0
-# Seconds for which what has left may stay unmarked while there is more to send. A worker that is
-# killed leaves so much, and at least one call, to be sent again.
-_UNMARKED = 0.05
-# Seconds between two looks for what was kept long enough.
+# The most rows of a batch, and the seconds after which it begins no other call. What a worker that
+# is killed has sent of its batch is sent again.
+ROWS, SECONDS = 100, 1.0
+# How many partitions are locked at first; a worker takes no more of them than fill its batch.
+_FEW = 8
+_UNRENDERED = "no event could be made of it; the log says why"
+# Seconds between two looks for rows that were kept long enough.
 _PRUNE = 60.0
+
+
+class _UnreadableError(Exception):
+    """The database refuses to read what one of several rows is about."""
 
 
 class Relay:
     """A worker; it lives in one thread."""
 
     def __init__(self, using: str) -> None:
-        self.lease = Lease(using)
-        self._reader = Reader(self.lease)
+        self.using = using
+        self.locks = locks_for(using)
         self.stopping = False
         """Set it from anywhere: the call under way is the last one."""
         self.sent = 0
-        """How many events have left."""
+        """How many rows have left."""
         self.failures = 0
         """How many tries failed."""
-        self._backoffs: dict[str, Backoff] = {}
-        self._postponed: dict[str, datetime] = {}
-        self._is_known = False  # whether that is what the database says
-        self._unmarked: list[int] = []
-        self._marked_at = 0.0
+        self.saw_rows = False
+        """Whether there were rows to send at the last look, though others may have had them."""
+        self._backoffs: dict[str | None, Backoff] = {}
+        self._retry_at = math.inf
+        self._one_by_one = 0
         self._prune_at = 0.0  # at once, since many a relay does not live for long
-        self._minute: deque[tuple[float, int]] = deque()
 
-    def round(self) -> bool:
-        """Send what waits, for a second or so; say whether to look again at once.
+    def batch(self) -> bool:
+        """Send some of what waits; return whether to look again at once.
 
         Raises:
-            DatabaseError: The database cannot be asked. What has left is remembered.
+            Error: The database failed. The rows are as they were, and leave again in their order.
         """
+        now = time.monotonic()
+        if now > self._prune_at:
+            table.make_partitions(self.using)
+            table.prune(self.using)
+            self._prune_at = now + _PRUNE
+        if now >= self._retry_at:
+            self._retry_at = math.inf
+        resting = [path or "" for path, each in self._backoffs.items() if each.is_waiting]
+        seen = table.look(self.using, resting)
+        self.saw_rows = bool(seen)
+        if not seen:
+            return False
         try:
-            return self._round()
-        except BaseException:
-            # What was under way may have been committed all the same.
-            self._is_known = False
-            raise
+            with self.locks.batch():
+                if not (rows := self._claim(seen, resting)):
+                    return False
+                batch = self._render(rows)
+                until = time.monotonic() + SECONDS
+                with before_each_call(self.locks.confirm):
+                    for group in by_provider(batch.events):
+                        self._send(deque(group), batch, until=until)
+                if not self.locks.lost:
+                    self._mark(batch)
+        except _UnreadableError:
+            self._one_by_one = ROWS
+        else:
+            self.sent += len(batch.done)
+        return True
 
     def seconds_to_rest(self, longest: float) -> float:
-        """Return for how long there is nothing to do unless new events come, but keep the lease."""
-        now = time.monotonic()
-        times = [each.retry_at - now for each in self._backoffs.values() if each.is_waiting]
-        if self._postponed:
-            times.append((min(self._postponed.values()) - timezone.now()).total_seconds())
-        return max(0.0, min([longest, self.lease.seconds_to_spare, *times]))
+        """Return for how long there is nothing to do unless new rows come."""
+        return max(0.0, min(longest, self._retry_at - time.monotonic()))
 
     @property
     def is_patient(self) -> bool:
-        """Whether something is left alone for now because it failed."""
-        return bool(self._postponed) or any(each.is_waiting for each in self._backoffs.values())
+        """Whether something that failed is to be tried again."""
+        return self._retry_at < math.inf
 
-    def _round(self) -> bool:
-        self._mark()
-        # Else it is renewed at the end: what has just been committed does not wait for that.
-        took = not self.lease.covers(longest_call() + _ROUND) and self._keep()
-        if not self._is_known:
-            self._postponed = table.postponed(self.lease)
-            self._is_known = True
-        self._wake()
-        before = self.sent + self.failures
+    def _claim(self, seen: list[tuple[int, int]], resting: Sequence[str]) -> list[OutboxRow]:
+        """Lock partitions until there is enough to send; return the rows in their order."""
+        random.shuffle(seen)  # workers do not stand in each other's way
+        rows: list[OutboxRow] = []
+        size = _FEW
+        while seen and len(rows) < ROWS:
+            firsts, seen = dict(seen[:size]), seen[size:]
+            size *= 2
+            if held := self.locks.lock(list(firsts)):
+                # A statement of its own: it sees what was committed before the lock was there.
+                first = min(firsts[number] for number in held)
+                rows += table.read(self.using, held, first, ROWS - len(rows), resting)
+        return sorted(rows, key=lambda row: row.id)
+
+    def _render(self, rows: Sequence[OutboxRow]) -> Batch:
+        """Make events of rows; where the database refuses to read them, of one row at a time."""
+        if not self._one_by_one:
+            try:
+                return self._refusing_unrendered(Batch(rows, self.using))
+            except Error as error:
+                raise _UnreadableError from error
+        self._one_by_one -= 1
         try:
-            for chunk in self._chunks(self._claim()):
-                self._send(chunk)
-                if time.monotonic() > self._marked_at + _UNMARKED:
-                    self._mark()
-        finally:
-            self._mark()
-        took = self._keep() or took
-        self._prune()
-        return took or self.sent + self.failures > before
+            with transaction.atomic(using=self.using):
+                batch = Batch(rows[:1], self.using)
+        except Error:
+            with suppress(ProviderError):
+                self.locks.confirm()
+            if self.locks.lost:
+                raise
+            self._one_by_one = 0
+            logger.exception("row not read id=%d", rows[0].id)
+            batch = Batch([], self.using)
+            batch.unrendered = [rows[0]]
+        return self._refusing_unrendered(batch)
 
-    def _keep(self) -> bool:
-        """Keep the lease; say whether there are partitions that have not been looked into."""
-        took = self.lease.keep(self._sent_per_minute())
-        self._is_known = self._is_known and not took
-        return took
+    def _refusing_unrendered(self, batch: Batch) -> Batch:
+        for row in batch.unrendered:
+            self._refuse(row, _UNRENDERED, batch)
+        return batch
 
-    # What to send
+    def _send(self, events: deque[OutboxEvent], batch: Batch, *, until: float) -> None:
+        """Send events of one provider, call by call."""
+        backoff = self._backoffs.setdefault(events[0].event.provider, Backoff())
+        while events and not (backoff.is_waiting or self.stopping or time.monotonic() > until):
+            if chunk := _next_call(events, batch, alone=backoff.failures > 0):
+                events.extendleft(reversed(self._try(chunk, batch, backoff)))
 
-    def _claim(self) -> list[Claimed]:
-        """Return what may be sent now, in order."""
-        resting = [path for path, backoff in self._backoffs.items() if backoff.is_waiting]
-        entries, nobodys = conflate(self._in_turn(self._reader.take(resting)))
-        self._done(nobodys)
-        left = []
-        for entry, event in zip(entries, settle([each.event for each in entries]), strict=True):
-            if event:
-                entry.event = event
-                left.append(entry)
-            else:
-                self._done([entry.id, *entry.absorbed])
-        return left
-
-    def _in_turn(self, entries: list[Claimed]) -> list[Claimed]:
-        """Return those that have nothing of their object before them; put off the others."""
-        if not any(entry.key in self._postponed for entry in entries):
-            return entries
-        # Somebody may have let it go on by hand.
-        self._postponed = table.postponed(self.lease)
-        behind: dict[datetime, list[Claimed]] = {}
-        for entry in entries:
-            if due := self._postponed.get(entry.key):
-                behind.setdefault(due, []).append(entry)
-        for due, followers in behind.items():
-            table.put_behind(self.lease, followers, due)
-        return [entry for entry in entries if entry.key not in self._postponed]
-
-    def _chunks(self, entries: Sequence[Claimed]) -> Iterator[list[Claimed]]:
-        """Split entries into calls, for as long as this round and the lease allow."""
-        groups: dict[str, deque[Claimed]] = {}
-        for entry in entries:
-            groups.setdefault(entry.provider, deque()).append(entry)
-        ends = time.monotonic() + _ROUND
-        for path, group in groups.items():
-            backoff = self._backoffs.setdefault(path, Backoff())
-            while not backoff.is_waiting and (chunk := self._next(group, backoff)):
-                over = self.stopping or time.monotonic() > ends
-                if over or not self.lease.covers(longest_call()):
-                    return
-                yield chunk
-
-    def _next(self, group: deque[Claimed], backoff: Backoff) -> list[Claimed]:
-        """Return what goes into one call; what has failed before goes alone."""
-        chunk: list[Claimed] = []
-        room = MAX_EVENTS_PER_BATCH
-        while group and room > 0:
-            entry = group[0]
-            if entry.key in self._postponed:
-                group.popleft()  # one of its object has failed in this round
-                continue
-            alone = bool(entry.attempts or backoff.failures)
-            size = len(entry.event.channels)
-            if chunk and (alone or size > room):
-                break
-            chunk.append(group.popleft())
-            room = 0 if alone else room - size
-        return chunk
-
-    # What becomes of it
-
-    def _send(self, chunk: Sequence[Claimed]) -> None:
-        """Try what goes into one call."""
-        backoff = self._backoffs[chunk[0].provider]
+    def _try(
+        self, chunk: Sequence[OutboxEvent], batch: Batch, backoff: Backoff
+    ) -> list[OutboxEvent]:
+        """Make one call; return the events behind one that was refused for what it says."""
         # Others have got through since this one failed: it may be what the service stumbles over.
         suspect = chunk[0].attempts > 0 and not backoff.failures
         left = list(chunk)
-        while left:
-            before = list(left)
-            failure = send_batch(left, give_up=False)
-            done = before[: len(before) - len(left)]
-            self._done([pk for entry in done for pk in (entry.id, *entry.absorbed)])
-            if (failure is None or done) and backoff.succeed():
-                logger.warning("relay resumed")
-            if failure is None:
-                return
-            self.failures += 1
-            refused = left[: failure.error.refused]
-            if not suspect and not failure.is_about_one_event:
-                self._bear(refused, failure, backoff)
-                return
-            if backoff.succeed():
-                logger.warning("relay resumed")
-            for entry in refused:
-                self._refuse(entry, failure)
-            # What is behind one that is tried again must not overtake it.
-            left = [each for each in left[len(refused) :] if each.key not in self._postponed]
-
-    def _bear(self, refused: Sequence[Claimed], failure: SendFailure, backoff: Backoff) -> None:
-        """Leave the provider alone for a while."""
+        failure = send_batch(left, give_up=False)
+        sent = chunk[: len(chunk) - len(left)]
+        batch.sent(sent)
+        if failure is None:
+            _succeed(backoff)
+            return []
+        self.failures += 1
+        refused = left[: failure.error.refused]
+        if suspect or failure.is_about_one_event:
+            _succeed(backoff)
+            for event in refused:
+                if self._refuse(
+                    event.rows[0], str(failure.error), batch, failure.error.retry_after
+                ):
+                    report_failed([event], failure)
+            return left[len(refused) :]
+        if sent:
+            _succeed(backoff)
         if not backoff.failures:
             logger.warning("relay interrupted error=%s", failure.error)
-        backoff.fail(failure.error)
-        table.note_failure(self.lease, refused, str(failure.error))
-        if len(refused) == 1:
-            # The next try is another object's, in case the service stumbles over this event.
-            self._put_off(refused[0], failure)
+        pause = self._retry_after(backoff.fail(failure.error))
+        for event in refused:
+            batch.failed(event.rows[0], str(failure.error), pause, at_fault=False)
+        return []
 
-    def _refuse(self, entry: Claimed, failure: SendFailure) -> None:
-        """Keep an event for another try, or as dead."""
-        entry.refusals += 1
-        if entry.refusals < app_settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS:
-            self._put_off(entry, failure)
+    def _refuse(
+        self, row: OutboxRow, error: str, batch: Batch, retry_after: float | None = None
+    ) -> bool:
+        """Keep a row for another try, or as dead; return whether it is dead."""
+        if is_dead := row.refusals + 1 >= app_settings.DRF_MODEL_PUSHER_OUTBOX_ATTEMPTS:
+            batch.dead(row, error)
         else:
-            table.put_off(self.lease, entry, str(failure.error), None)
-            report_failed([entry], failure)
+            pause = RETRY_POLICY.pause(row.attempts + 1, retry_after)
+            batch.failed(row, error, self._retry_after(pause), at_fault=True)
+        return is_dead
 
-    def _put_off(self, entry: Claimed, failure: SendFailure) -> None:
-        pause = RETRY_POLICY.pause(entry.attempts, failure.error.retry_after)
-        due = timezone.now() + timedelta(seconds=pause)
-        table.put_off(self.lease, entry, str(failure.error), due)
-        self._postponed[entry.key] = due
+    def _retry_after(self, pause: float) -> float:
+        self._retry_at = min(self._retry_at, time.monotonic() + pause)
+        return pause
 
-    def _done(self, ids: Sequence[int]) -> None:
-        self._unmarked += ids
-        self.sent += len(ids)
+    def _mark(self, batch: Batch) -> None:
+        """Note what became of the rows; all of it is committed, or nothing."""
+        keep = app_settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS
+        with transaction.atomic(using=self.using, savepoint=False):
+            write(batch.touched, self.using)
+            table.finish(self.using, batch.done, keep)
+            for refused in batch.refused:
+                table.put_off(self.using, refused)
 
-    # Housekeeping
 
-    def _mark(self) -> None:
-        """Let go what has left, in one statement."""
-        if self._unmarked:
-            table.finish(self.lease, self._unmarked)
-            self._minute.append((time.monotonic(), len(self._unmarked)))
-            self._unmarked = []
-        self._marked_at = time.monotonic()
+def _next_call(events: deque[OutboxEvent], batch: Batch, *, alone: bool) -> list[OutboxEvent]:
+    """Take the events that go into one call; what has failed before goes alone."""
+    chunk: list[OutboxEvent] = []
+    room = MAX_EVENTS_PER_BATCH
+    while events and room > 0:
+        event = events[0]
+        size, alone = len(event.event.channels), alone or event.attempts > 0
+        if event.lane in batch.blocked:
+            events.popleft()  # one of its object failed in this batch
+        elif chunk and (alone or size > room):
+            break
+        else:
+            chunk.append(events.popleft())
+            room = 0 if alone else room - size
+    return chunk
 
-    def _wake(self) -> None:
-        """Let those go on whose time has come, all of an object together."""
-        now = timezone.now()
-        if any(due <= now for due in self._postponed.values()):
-            table.wake(self.lease, now)
-            self._postponed = {key: due for key, due in self._postponed.items() if due > now}
 
-    def _prune(self) -> None:
-        if time.monotonic() > self._prune_at:
-            table.prune(self.lease.using)
-            self._prune_at = time.monotonic() + _PRUNE
-
-    def _sent_per_minute(self) -> int:
-        while self._minute and self._minute[0][0] < time.monotonic() - 60:
-            self._minute.popleft()
-        return sum(count for _, count in self._minute)
+def _succeed(backoff: Backoff) -> None:
+    if backoff.succeed():
+        logger.warning("relay resumed")

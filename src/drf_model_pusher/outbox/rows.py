@@ -1,101 +1,79 @@
-"""From an event to its row, and back."""
+"""From a change to its row, and back: the one place that knows what a row holds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
-from zlib import crc32
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
-from drf_model_pusher.delivery.queue import QueuedEvent
+from drf_model_pusher.change import Change, Recorded
+from drf_model_pusher.changes.codec import dumps, loads
+from drf_model_pusher.changes.composing import subject_of
+from drf_model_pusher.changes.flushing import Flushing, exceeds
 from drf_model_pusher.events import PusherEvent
-from drf_model_pusher.outbox.models import PARTITIONS
+from drf_model_pusher.outbox.models import PARTITIONS, OutboxRow
+from drf_model_pusher.providers.base import provider_path
 
-#: The columns that ``claimed`` reads, in its order.
-COLUMNS = (
-    *("id", "attempts", "refusals", "subject", "channels", "name", "data"),
-    *("socket_id", "change", "conflation_key", "provider", "unsure"),
-)
-
-
-#: The columns that ``written`` fills, in its order.
-WRITTEN = ("partition", "subject", "channels", "name", "data", "change")
-
-#: Those that most events leave as the table has them, and ``seldom_written`` fills.
-SELDOM_WRITTEN = ("socket_id", "conflation_key", "provider", "unsure")
-
-_as_json = json.JSONEncoder(ensure_ascii=False).encode
+# About so many characters are in one statement: MySQL takes no longer ones than it is told to, by
+# default of 16 MB or more.
+_CHARACTERS = 1_000_000
 
 
-@dataclass(kw_only=True, slots=True)
-class Claimed(QueuedEvent):
-    """A row of the outbox in the hands of the relay that owns its partition."""
+def write(items: Sequence[Recorded], using: str) -> None:
+    """Insert changes, in their order, in the current transaction of a database.
 
-    id: int
-    key: str
-    """What its order is kept by."""
-    refusals: int
-    provider: str
-    absorbed: list[int] = field(default_factory=list)
-    """The ids of later rows whose effect is in this event."""
-
-
-def written(event: PusherEvent) -> tuple[object, ...]:
-    """Return the values of ``WRITTEN`` for an event."""
-    return (
-        partition(order_key(event.subject, event.channels)),
-        event.subject,
-        _as_json(event.channels),
-        event.name,
-        event.data,
-        event.change,
-    )
+    Raises:
+        DatabaseError: They could not be written; the transaction must not be committed.
+    """
+    rows = [encode(single) for item in items for single in _singles(item, using)]
+    if rows:
+        longest = max(len(row.content) for row in rows)
+        OutboxRow.objects.using(using).bulk_create(rows, batch_size=_CHARACTERS // longest + 1)
 
 
-def seldom_written(event: PusherEvent) -> tuple[object, ...]:
-    """Return the values of ``SELDOM_WRITTEN`` for an event."""
-    return (
-        event.socket_id,
-        event.conflation_key,
-        event.provider or "",
-        event.occupancy_unknown,
-    )
-
-
-def claimed(values: Sequence[Any]) -> Claimed:
-    """Return a row's event, from the values of ``COLUMNS``."""
-    pk, attempts, refusals, subject, channels, name, data, *rest = values
-    socket_id, change, conflation_key, provider, unsure = rest
-    names = tuple(json.loads(channels))
-    event = PusherEvent(
-        channels=names,
+def encode(item: Recorded) -> OutboxRow:
+    """Return the row of a change of one object, or of an event about none, not saved."""
+    if isinstance(item, Change):
+        model, path = item.backend.model, provider_path(item.backend.provider_class)
+        name, subject = f"{model._meta.model_name}.{item.verb}", subject_of(model, item.keys[0])
+    else:
+        name, path = item.name, item.provider
+        subject = item.subject or f"#{item.channels[0]}"
+    number = lane(subject, path or "")
+    return OutboxRow(
+        lane=number,
+        partition=number % PARTITIONS,
         name=name,
-        data=data,
-        socket_id=socket_id,
         subject=subject,
-        change=change,
-        conflation_key=conflation_key,
-        provider=provider or None,
-        occupancy_unknown=bool(unsure),
-    )
-    key = order_key(subject, names)
-    return Claimed(
-        event=event,
-        since=0,
-        attempts=attempts,
-        id=pk,
-        key=key,
-        refusals=refusals,
-        provider=provider,
+        provider=path or "",
+        content=dumps(item),
     )
 
 
-def order_key(subject: str | None, channels: Sequence[str]) -> str:
-    """Return what an event's order is kept by: the object, or without one the first channel."""
-    return f"#{channels[0]}" if subject is None else subject
+def decode(row: OutboxRow, using: str) -> Recorded:
+    """Return what a row holds.
+
+    Raises:
+        DeclarationError, ValueError, LookupError, TypeError: There is no such backend any more, or
+            this release does not understand the row.
+    """
+    return loads(row.content, using)
 
 
-def partition(key: str) -> int:
-    """Return where events of a key belong; the same in every process and for ever."""
-    return crc32(key.encode(errors="surrogatepass")) % PARTITIONS
+def lane(subject: str, provider: str) -> int:
+    """Return the number by which order is kept; the same in every process and forever."""
+    key = f"{subject}\n{provider}".encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big", signed=True)
+
+
+def _singles(item: Recorded, using: str) -> Iterator[Recorded]:
+    """Go through the changes of single objects; a bulk operation becomes its one event now."""
+    if isinstance(item, PusherEvent):
+        yield item
+    elif item.events is None and exceeds(item.backend, len(item.keys)):
+        flushing = Flushing(using)
+        for _, events in flushing.go([item]):
+            yield from events
+        for touched in flushing.touched:
+            yield from touched.each()
+    else:
+        yield from item.each()

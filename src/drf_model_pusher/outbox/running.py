@@ -1,72 +1,90 @@
-"""Threads in which relays work until they are told to stop, through failures of the database."""
+"""Threads in which relays work until they are stopped, through failures of the database."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from contextlib import closing
 
 from django.db import Error, connections
 
-from drf_model_pusher.outbox.relay import Relay
-from drf_model_pusher.outbox.waking import Bell
+from drf_model_pusher.outbox.notifying import Notifier
+from drf_model_pusher.outbox.relay import SECONDS, Relay
 
 logger = logging.getLogger("drf_model_pusher")
 
-# Seconds between two looks: after events, and after a failure of the database.
+# Seconds between two looks: after rows, and after a failure of the database.
 _SHORTEST, _TROUBLED = 0.01, 1.0
-#: The most of them while nothing comes, where the database tells of events, and elsewhere.
-TOLD, UNTOLD = 1.0, 0.2
+# The most of them while others have what waits, and the pause of a worker whose calls are slow:
+# longer, or it would take its partitions back before the others look.
+_CONTENDED, _SLOW = 0.1, 0.25
+#: The most of them while nothing comes, where the database notifies, and elsewhere.
+NOTIFIED, UNNOTIFIED = 1.0, 0.2
 
 
 def run(
     relay: Relay,
-    bell: threading.Event | Bell,
+    woken: threading.Event,
     interval: Callable[[], float],
     is_over: Callable[[], bool] = lambda: False,
+    *,
+    patient: bool = True,
 ) -> None:
-    """Let a relay work in this thread; its partitions are given up at the end.
+    """Let a relay work in this thread.
 
     Args:
-        relay: The relay; setting its ``stopping`` and then the bell ends it.
-        bell: What wakes it.
+        relay: The relay; setting its ``stopping`` and then the event ends it.
+        woken: Wakes it.
         interval: The longest time between two looks, in seconds.
         is_over: Asked when there is nothing to do; whether to end.
+        patient: Whether to wait for a database that answers with errors, as during a migration. One
+            that does not answer is always waited for.
+
+    Raises:
+        Error: The database answers with an error, and that is not waited for.
     """
     pause = _SHORTEST
     try:
         while not relay.stopping:
+            woken.clear()
+            started = time.monotonic()
             try:
-                bell.clear()
-                if relay.round():
-                    pause = _SHORTEST
-                    continue
-                if is_over():
-                    return
+                busy = relay.batch()
             except Error as error:
-                logger.warning("relay waits reason=database error=%s", type(error).__name__)
-                connections[relay.lease.using].close()
-                bell.wait(_TROUBLED)
+                _wait_for_database(relay.using, error, woken, patient=patient)
                 continue
-            if bell.wait(relay.seconds_to_rest(min(pause, interval()))):
+            if busy:
+                pause = _SHORTEST
+                if time.monotonic() - started > 2 * SECONDS:
+                    woken.wait(_SLOW)
+                continue
+            if is_over():
+                return
+            longest = min(interval(), _CONTENDED) if relay.saw_rows else interval()
+            if woken.wait(relay.seconds_to_rest(min(pause, longest))):
                 pause = _SHORTEST
             else:
                 pause *= 2
     finally:
-        _end(relay)
+        relay.locks.close()
+        connections[relay.using].close()
 
 
-def _end(relay: Relay) -> None:
-    try:
-        relay.lease.give_up()
-    except Error as error:
-        logger.warning("relay keeps its lease error=%s", type(error).__name__)
-    finally:
-        connections[relay.lease.using].close()
+def _wait_for_database(using: str, error: Error, woken: threading.Event, *, patient: bool) -> None:
+    connection = connections[using]
+    lost = connection.connection is None or not connection.is_usable()
+    if not (lost or patient):
+        raise error
+    connection.close()
+    # The first line: others may repeat values.
+    text = next(iter(str(error).splitlines()), "")
+    reason = "connection lost" if lost else "database"
+    logger.warning("relay waits reason=%s error=%s: %s", reason, type(error).__name__, text)
+    woken.wait(_TROUBLED)
 
 
-class Crew:
+class Workers:
     """Several relays, each in a thread of its own.
 
     Threads and not processes: a relay waits for the service nearly all of its time.
@@ -75,55 +93,62 @@ class Crew:
         using: The alias of the database.
         count: How many.
         interval: The longest time between two looks, in seconds; by default by the database.
-        is_over: Asked when a relay has nothing to do; whether it is to end.
+        once: Whether to end when nothing can be sent, or the database answers with an error.
     """
 
     def __init__(
-        self,
-        using: str,
-        count: int,
-        interval: float | None = None,
-        is_over: Callable[[Relay], bool] = lambda relay: False,
+        self, using: str, count: int, interval: float | None = None, *, once: bool = False
     ) -> None:
         self.relays = [Relay(using) for _ in range(count)]
-        self.failed = False
-        """Whether an error of ours, or of a provider, has ended one of them, and so all."""
-        self._interval = interval
-        self._is_over = is_over
-        self._bells = [Bell(using) for _ in self.relays]
+        self.error: BaseException | None = None
+        """What has ended one of them, and so all."""
+        self._interval, self._once = interval, once
+        self._woken = [threading.Event() for _ in self.relays]
+        self._notifier = Notifier(using, self.wake)
         self._threads = [
             threading.Thread(
                 target=self._run, args=pair, name=f"pusher_relay {number}", daemon=True
             )
-            for number, pair in enumerate(zip(self.relays, self._bells, strict=True))
+            for number, pair in enumerate(zip(self.relays, self._woken, strict=True))
         ]
 
     def start(self) -> None:
         """Begin to work."""
+        if not self._once:
+            self._notifier.start()
         for thread in self._threads:
             thread.start()
 
+    def wake(self) -> None:
+        """Let them look for rows at once."""
+        for woken in self._woken:
+            woken.set()
+
     def stop(self) -> None:
         """Let them end after the call that is under way."""
-        for relay, bell in zip(self.relays, self._bells, strict=True):
+        self._notifier.stop()
+        for relay in self.relays:
             relay.stopping = True
-            bell.set()
+        self.wake()
 
     def wait(self, timeout: float) -> bool:
-        """Wait for so many seconds; say whether all have ended."""
+        """Wait for so many seconds; return whether all have ended."""
         for thread in self._threads:
             thread.join(timeout / len(self._threads))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, relay: Relay, bell: Bell) -> None:
+    def _run(self, relay: Relay, woken: threading.Event) -> None:
         def interval() -> float:
-            return self._interval or (TOLD if bell.listening else UNTOLD)
+            return self._interval or (NOTIFIED if self._notifier.listening else UNNOTIFIED)
 
-        with closing(bell):
-            try:
-                run(relay, bell, interval, lambda: self._is_over(relay))
-            except BaseException:
-                # Who restarts the process gets all of them back, and not what is left of them.
-                self.failed = True
-                self.stop()
-                raise
+        def is_over() -> bool:
+            return self._once and not relay.saw_rows
+
+        try:
+            run(relay, woken, interval, is_over, patient=not self._once)
+        except BaseException as error:
+            # Who restarts the process gets all of them back, and not what is left of them.
+            self.error = error
+            if not isinstance(error, Error):
+                logger.exception("relay ends")
+            self.stop()

@@ -1,88 +1,124 @@
-"""What relays do with events that they have read: a few statements, each for many rows.
-
-All that changes rows asks whether the worker still owns them, in the same statement.
-"""
+"""The statements of a relay: which rows may be sent next, and what became of them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db import connections
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
-from drf_model_pusher.conf import app_settings
-from drf_model_pusher.outbox.leases import Lease
-from drf_model_pusher.outbox.models import OutboxEvent
-from drf_model_pusher.outbox.rows import Claimed, order_key
+from drf_model_pusher.outbox.clock import now
+from drf_model_pusher.outbox.models import PARTITIONS, OutboxPartition, OutboxRow
 
-State = OutboxEvent.State
+State = OutboxRow.State
 
 
-def finish(lease: Lease, ids: Sequence[int]) -> None:
-    """Let events that have left go, or keep them for as long as the settings say."""
-    rows = _own(lease).filter(id__in=ids)
-    if keep := app_settings.DRF_MODEL_PUSHER_OUTBOX_KEEP_SECONDS:
-        rows.update(state=State.SENT, due=timezone.now() + timedelta(seconds=keep), error="")
-    else:
-        # As one statement: delete() would wrap it into a transaction, for rows of other tables.
-        rows._raw_delete(using=lease.using)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """What becomes of a row that failed."""
+
+    row: OutboxRow
+    error: str
+    pause: float | None
+    """Seconds until the next try; None for a row that is dead."""
+    at_fault: bool
+    """Whether the failure was the fault of what the row says."""
 
 
-def note_failure(lease: Lease, entries: Sequence[Claimed], error: str) -> None:
-    """Count a try that was not the events' fault."""
-    rows = _own(lease).filter(id__in=[entry.id for entry in entries])
-    rows.update(attempts=F("attempts") + 1, error=error)
+def sendable(using: str, resting: Sequence[str] = ()) -> QuerySet[OutboxRow]:
+    """Return the rows that may be sent now: the one place that decides.
+
+    They are due, and no earlier row of their lane is put off.
+
+    Args:
+        using: The alias of the database.
+        resting: Providers that are left alone for now.
+    """
+    time, waiting = now(using), OutboxRow.objects.using(using).filter(state=State.WAITING)
+    # A subquery with a limit, since databases turn EXISTS into a scan of all that waits.
+    put_off = waiting.filter(lane=OuterRef("lane"), id__lt=OuterRef("id"), due__gt=time)
+    rows = waiting.alias(behind=Subquery(put_off.values("id")[:1])).filter(behind=None)
+    rows = rows.filter(Q(due=None) | Q(due__lte=time))
+    return rows.exclude(provider__in=resting) if resting else rows
 
 
-def put_off(lease: Lease, entry: Claimed, error: str, due: datetime | None) -> None:
-    """Keep an event that failed until a time, or as dead without one."""
-    _own(lease).filter(id=entry.id).update(
-        state=State.DEAD if due is None else State.POSTPONED,
-        due=due,
-        attempts=entry.attempts,
-        refusals=entry.refusals,
-        error=error,
+def look(using: str, resting: Sequence[str] = ()) -> list[tuple[int, int]]:
+    """Return the partitions with rows to send, without a lock, and the id of each one's first."""
+    first = sendable(using, resting).filter(partition=OuterRef("number")).order_by("id")
+    partitions = OutboxPartition.objects.using(using).annotate(
+        first=Subquery(first.values("id")[:1])
+    )
+    return [(number, pk) for number, pk in partitions.values_list("number", "first") if pk]
+
+
+def read(
+    using: str, partitions: Sequence[int], first: int, limit: int, resting: Sequence[str] = ()
+) -> list[OutboxRow]:
+    """Return the oldest rows to send of partitions that are locked.
+
+    Args:
+        using: The alias of the database.
+        partitions: Their numbers.
+        first: The id of about the first of them.
+        limit: How many rows at most.
+        resting: Providers that are left alone for now.
+    """
+    # A stretch of ids that fills the limit on average: however many wait, no more are looked at.
+    # It has no beginning, since a row that was put off may have become due since the look.
+    last = first + 2 * limit * PARTITIONS // len(partitions)
+    rows = sendable(using, resting).filter(partition__in=partitions, id__lt=last)
+    return list(rows.order_by("id")[:limit])
+
+
+def finish(using: str, ids: Sequence[int], keep: float) -> None:
+    """Delete rows that have left, or keep them for some seconds."""
+    for rows in _by_id(using, ids):
+        if keep:
+            rows.update(state=State.SENT, due=now(using, keep), error="")
+        else:
+            rows.delete()
+
+
+def put_off(using: str, refused: Refused) -> None:
+    """Keep a row that failed until its next try, or as dead."""
+    OutboxRow.objects.using(using).filter(id=refused.row.id).update(
+        state=State.DEAD if refused.pause is None else State.WAITING,
+        due=None if refused.pause is None else now(using, refused.pause),
+        attempts=F("attempts") + 1,
+        refusals=F("refusals") + int(refused.at_fault),
+        error=refused.error[:200],
     )
 
 
-def put_behind(lease: Lease, entries: Sequence[Claimed], due: datetime) -> None:
-    """Let events wait for as long as one of their object before them does."""
-    ids = [entry.id for entry in entries]
-    _own(lease).filter(id__in=ids).update(state=State.POSTPONED, due=due)
-
-
-def wake(lease: Lease, now: datetime) -> None:
-    """Let those events go on whose time has come; those of one object have the same."""
-    rows = _own(lease).filter(state=State.POSTPONED, due__lte=now)
-    rows.update(state=State.WAITING, due=None)
-
-
-def postponed(lease: Lease) -> dict[str, datetime]:
-    """Return the keys of all that are put off, with their times."""
-    rows = _own(lease).filter(state=State.POSTPONED)
-    return {
-        order_key(subject, json.loads(channels)): due
-        for subject, channels, due in rows.values_list("subject", "channels", "due").iterator()
-        if due
-    }
-
-
 def prune(using: str, limit: int = 1_000) -> None:
-    """Delete sent events whose time is over, in small transactions."""
-    rows = OutboxEvent.objects.using(using)
+    """Delete sent rows whose time is over, in small transactions."""
+    rows = OutboxRow.objects.using(using)
     while True:
-        old = rows.filter(state=State.SENT, due__lte=timezone.now()).order_by("due")
+        old = rows.filter(state=State.SENT, due__lte=now(using)).order_by("id")
         ids = list(old.values_list("id", flat=True)[:limit])
-        rows.filter(id__in=ids).delete()
+        for some in _by_id(using, ids):
+            some.delete()
         if len(ids) < limit:
             return
 
 
-def _events(lease: Lease) -> QuerySet[OutboxEvent]:
-    return OutboxEvent.objects.using(lease.using)
+def make_partitions(using: str) -> None:
+    """Make the rows that are locked, where they are missing."""
+    partitions = OutboxPartition.objects.using(using)
+    if partitions.count() < PARTITIONS:
+        partitions.bulk_create(
+            [OutboxPartition(number=number) for number in range(PARTITIONS)], ignore_conflicts=True
+        )
 
 
-def _own(lease: Lease) -> QuerySet[OutboxEvent]:
-    return _events(lease).filter(partition__in=lease.mine.values("number"))
+def _by_id(using: str, ids: Sequence[int]) -> Iterator[QuerySet[OutboxRow]]:
+    """Give rows as they are changed without waiting for those who insert others.
+
+    MySQL reads a list of ids as a range, and then waits for what is in between.
+    """
+    rows = OutboxRow.objects.using(using)
+    if connections[using].vendor == "mysql":
+        yield from (rows.filter(id=pk) for pk in ids)
+    elif ids:
+        yield rows.filter(id__in=ids)

@@ -6,9 +6,13 @@ import json
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import groupby
+from operator import attrgetter
 from pkgutil import resolve_name
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.core.signals import setting_changed
 
@@ -54,6 +58,8 @@ class BaseProvider(ABC):
         """
         for sent, event in enumerate(events):
             try:
+                if sent:
+                    before_call()
                 self.trigger(list(event.channels), event.name, event.json(), event.socket_id)
             except ProviderError as error:
                 error.sent, error.refused = sent, 1
@@ -112,6 +118,48 @@ class BatchProvider(BaseProvider):
         """Send events in their order."""
 
 
+_checks: ContextVar[Callable[[], None] | None] = ContextVar("checks", default=None)
+
+
+@contextmanager
+def before_each_call(check: Callable[[], None]) -> Iterator[None]:
+    """Make a check before each call that the block makes; it raises ProviderError to refuse it."""
+    token = _checks.set(check)
+    try:
+        yield
+    finally:
+        _checks.reset(token)
+
+
+def before_call() -> None:
+    """Make the check that is asked for, if any: before each call of ``send()`` but its first."""
+    if check := _checks.get():
+        check()
+
+
+def carry(provider: BaseProvider, events: Sequence[PusherEvent]) -> None:
+    """Send events in their order; one that ends a user's connections is a call of its own.
+
+    Raises:
+        ProviderError: As ``BaseProvider.send()`` raises it.
+    """
+    start = 0
+    for terminates, group in groupby(events, key=attrgetter("terminates")):
+        part = list(group)
+        try:
+            before_call()
+            if terminates is None:
+                provider.send(part)
+            else:
+                provider.terminate_user(terminates)
+        except ProviderError as error:
+            error.sent += start
+            raise
+        except Exception as error:
+            raise ProviderError.of(error, sent=start, refused=len(part)) from error
+        start += len(part)
+
+
 #: The provider that tests have instead of each other, while it is that of the settings.
 STAND_IN = "drf_model_pusher.testing.StandInProvider"
 
@@ -159,16 +207,17 @@ def is_default(provider: str | type[BaseProvider] | None) -> bool:
 def _class_of(provider: str | type[BaseProvider]) -> type[BaseProvider]:
     if not isinstance(provider, str):
         return provider
-    found = _classes.get(provider)
-    if found is None:
+    if provider not in _classes:
         try:
-            found = _import(provider)
+            found = resolve_name(provider)
+            if not issubclass(found, BaseProvider):
+                raise TypeError  # noqa: TRY301 - as for what is no class at all
         except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise DeclarationError(
                 f"The provider {provider!r} cannot be imported, or is no provider."
             ) from error
         _classes[provider] = found
-    return found
+    return _classes[provider]
 
 
 def _default_class() -> type[BaseProvider]:
@@ -180,13 +229,6 @@ def _default_class() -> type[BaseProvider]:
             f"The setting DRF_MODEL_PUSHER_PROVIDER names {path!r}, which cannot be imported.",
             hint="DRF_MODEL_PUSHER_PROVIDER is the dotted path of a subclass of BaseProvider.",
         ) from error
-
-
-def _import(path: str) -> type[BaseProvider]:
-    found: Any = resolve_name(path)
-    if not issubclass(found, BaseProvider):
-        raise TypeError(path)
-    return cast("type[BaseProvider]", found)
 
 
 def _configured(provider_class: type[BaseProvider]) -> BaseProvider:

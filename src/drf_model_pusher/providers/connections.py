@@ -23,9 +23,6 @@ Pool: TypeAlias = urllib3.HTTPConnectionPool | urllib3.ProxyManager
 # Threads of one process that may talk to Pusher at a time without opening a connection each time.
 _POOL_SIZE = 32
 
-# No answer of the API comes near it, not even one that lists a hundred thousand channels.
-_LARGEST_ANSWER = 32 * 1024 * 1024
-
 
 def make_pool(client: Any, ca_bundle: str | None) -> Pool:
     """Return the connections of an official client: to its host, or to a proxy that goes there.
@@ -65,7 +62,7 @@ def _authorities(ca_bundle: str | None) -> dict[str, str]:
 
 
 class _BoundedInput(io.RawIOBase):
-    """What a connection reads of one answer: not for longer than its time-out, nor without end.
+    """What a connection reads of one answer: not for longer than its time-out.
 
     A time-out of the socket's own begins anew with each byte, so a server that drips would hold the
     thread for as long as it likes.
@@ -75,23 +72,21 @@ class _BoundedInput(io.RawIOBase):
         self._unbounded, self._sock = unbounded, sock
         self._time_out = sock.gettimeout() or 0.0
         self._end = time.monotonic() + self._time_out
-        self._read = 0
+        self._has_begun = False
         self._is_shortened = False  # each change of a time-out is a system call
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._read:  # the first wait has the socket's own time-out, and most need no other
+        if self._has_begun:  # the first wait has the socket's own time-out, and most need no other
             left = self._end - time.monotonic()
             if left <= 0:
                 raise TimeoutError("The answer takes too long.")
             self._sock.settimeout(left)
             self._is_shortened = True
+        self._has_begun = True
         count: int | None = self._unbounded.readinto(buffer)
-        self._read += count or 0
-        if self._read > _LARGEST_ANSWER:
-            raise OSError("The answer is too long.")
         return count
 
     def close(self) -> None:
@@ -144,7 +139,7 @@ class _SecureOneWrite(_OneWrite, urllib3.connection.HTTPSConnection):
 class _Idle(queue.LifoQueue[Any]):
     """The connections that a pool keeps, without a lock.
 
-    urllib3 empties a pool that is forgotten, in a forked child too: there it would wait for ever
+    urllib3 empties a pool that is forgotten, in a forked child too: there it would wait forever
     for a lock that another thread of the parent held. A pool never waits for a connection, and a
     list gives and takes one atomically.
     """

@@ -44,7 +44,11 @@ def check_acceptable(event: PusherEvent) -> None:
     """
     try:
         check_event(event)
-        check_size(event, app_settings.DRF_MODEL_PUSHER_MAX_EVENT_BYTES)
+        check_size(
+            event,
+            app_settings.DRF_MODEL_PUSHER_MAX_EVENT_BYTES,
+            app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES,
+        )
     except InvalidEventError as error:
         raise ProviderError(str(error), status=400) from error
     if not app_settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64:

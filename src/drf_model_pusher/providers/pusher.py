@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from drf_model_pusher.channels import ChannelKind
@@ -13,26 +15,32 @@ from drf_model_pusher.conf import app_settings
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import ProviderError
 from drf_model_pusher.packing import Call, Item, pack
-from drf_model_pusher.providers.base import BatchProvider
+from drf_model_pusher.providers.base import BatchProvider, before_call
+
+if TYPE_CHECKING:
+    from pusher import Pusher
+
+    from drf_model_pusher.providers.transport import Transport
 
 _ENCRYPTED = ChannelKind.ENCRYPTED.value
 
 
 class PusherProvider(BatchProvider):
-    """Sends events over the HTTP API, as few calls as its limits allow.
+    """Sends events over the HTTP API, as few calls as its limits allow."""
 
-    Attributes:
-        client: The official client, made from the ``PUSHER_…`` settings.
-    """
+    _transport: Transport | None = None
 
     def configure(self) -> None:
-        """Make the client."""
+        """Make the client now, so that settings which make none fail before the first event."""
+        _ = self.client
+
+    @cached_property
+    def client(self) -> Pusher:
+        """The official client, made from the ``PUSHER_…`` settings."""
         # The library loads cryptography and requests: processes that never push are spared that.
         from pusher import Pusher
 
-        from drf_model_pusher.providers.transport import Transport
-
-        self.client = Pusher(
+        return Pusher(
             app_id=app_settings.PUSHER_APP_ID,
             key=app_settings.PUSHER_KEY,
             secret=app_settings.PUSHER_SECRET,
@@ -42,9 +50,25 @@ class PusherProvider(BatchProvider):
             ssl=app_settings.PUSHER_SSL,
             timeout=app_settings.PUSHER_TIMEOUT,
             encryption_master_key_base64=app_settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64,
-            backend=Transport,
-            ca_bundle=app_settings.PUSHER_CA_BUNDLE,
+            backend=self._make_transport,
         )
+
+    @property
+    def transport(self) -> Transport:
+        """The connections to the HTTP API."""
+        if self._transport is None:
+            _ = self.client  # which makes it
+        return cast("Transport", self._transport)
+
+    def _make_transport(self, client: Any) -> Transport:
+        from drf_model_pusher.providers.transport import Transport
+
+        # The official client asks twice; the second time for a part of it that sends nothing.
+        if self._transport is None:
+            self._transport = Transport(
+                client, ca_bundle=app_settings.PUSHER_CA_BUNDLE, prefix=app_settings.PUSHER_PATH
+            )
+        return self._transport
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Send events in their order; a failure says exactly which of them, and how far, had left.
@@ -52,9 +76,11 @@ class PusherProvider(BatchProvider):
         Raises:
             ProviderError: The service could not be reached, or refused a call.
         """
-        calls = pack(events)
+        calls = pack(events, app_settings.DRF_MODEL_PUSHER_MAX_REQUEST_BYTES)
         for position, call in enumerate(calls):
             try:
+                if position:
+                    before_call()
                 self._make(call)
             except ProviderError as error:
                 self._say_what_left(error, calls, position)
@@ -98,11 +124,7 @@ class PusherProvider(BatchProvider):
         Raises:
             ProviderError: The service could not be reached, or refused the call.
         """
-        from pusher.http import Request
-
-        client = self.client._pusher_client
-        request = Request(client, method, f"/apps/{client.app_id}/{path}", params or {})
-        return client.http.send_request(request)
+        return self.transport.call(method, path, params)
 
     def _make(self, call: Call) -> None:
         if len(call.items) > 1:
@@ -125,13 +147,12 @@ class PusherProvider(BatchProvider):
     def _encrypt(self, channel: str, data: str) -> str:
         from pusher.crypto import encrypt
 
-        try:
-            box = encrypt(channel, data, self.client._pusher_client._encryption_master_key)
-        except ValueError as error:
+        key = app_settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64
+        if not key:
             raise ProviderError(
                 f"{channel!r} needs the setting PUSHER_ENCRYPTION_MASTER_KEY_BASE64."
-            ) from error
-        return json.dumps(box, separators=(",", ":"))
+            )
+        return json.dumps(encrypt(channel, data, b64decode(key)), separators=(",", ":"))
 
     def _say_what_left(self, error: ProviderError, calls: Sequence[Call], position: int) -> None:
         """Tell by the calls made which events have left, and what is left of the next one."""

@@ -1,1 +1,1 @@
-"""A server of the Pusher Channels protocol, in one process: for newcomers, tests and CI."""
+"""The development server, ``pusher_dev_server``, with a Django project's settings."""

@@ -1,4 +1,4 @@
-"""The optional Django app: it brings the management command, and a check of the settings."""
+"""The optional Django app: the management command, and a check of the settings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from django.core.checks import register
 
 
 class PusherServerConfig(AppConfig):
-    """The embedded server."""
+    """The development server."""
 
     name = "drf_model_pusher.server"
     label = "drf_model_pusher_server"
-    verbose_name = "Embedded Pusher server"
+    verbose_name = "Pusher development server"
 
     def ready(self) -> None:
         """Register the check."""

@@ -1,4 +1,4 @@
-"""The system check of the embedded server's settings."""
+"""The system check of the development server's settings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from django.core.checks import CheckMessage, Error
 
 from drf_model_pusher.conf import app_settings, setting_names
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.server.configuration import configured_limits, named_apps
 
 
 def check_server(**kwargs: Any) -> list[CheckMessage]:
     """Check what the settings say of the server's apps and limits."""
+    try:
+        from drf_model_pusher.server.configuration import configured_limits, named_apps
+    except ImportError:  # where the command is not used, the extra need not be installed
+        return []
     found: list[CheckMessage] = []
     for read in (named_apps, configured_limits) if _are_of_the_right_types() else ():
         try:
@@ -23,7 +26,7 @@ def check_server(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _are_of_the_right_types() -> bool:
-    """Say whether no setting of the server is told of by the check of all settings."""
+    """Say whether the check of all settings reports no setting of the server."""
     try:
         for name in setting_names():
             if name.startswith("DRF_MODEL_PUSHER_SERVER_"):

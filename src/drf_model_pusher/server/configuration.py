@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from drf_model_pusher.conf import app_settings, is_list_of_addresses
+from drf_model_pusher.conf import app_settings
 from drf_model_pusher.exceptions import SettingError
-from drf_model_pusher.server.application import Application, Limits
+from drf_model_pusher.extras import install_line
 
-_APPS, _LIMITS = "DRF_MODEL_PUSHER_SERVER_APPS", "DRF_MODEL_PUSHER_SERVER_LIMITS"
+try:
+    from pusher_dev_server.application import Application, Limits
+    from pusher_dev_server.asgi import PusherServer as PusherServer
+    from pusher_dev_server.configuration import ConfigurationError, parse_apps, parse_limits
+except ImportError as error:  # pragma: no cover - needs an installation without the extra
+    raise ImportError(f"The server is not installed: {install_line('server')}") from error
 
 
 def configured_apps() -> list[Application]:
@@ -22,22 +27,21 @@ def configured_apps() -> list[Application]:
 
 
 def named_apps() -> list[Application]:
-    """Return the apps that the setting names.
+    """Return the apps in ``DRF_MODEL_PUSHER_SERVER_APPS``.
 
     Raises:
         SettingError: A name is unknown, a value is of the wrong type, two apps share an id or a
-            key, or webhooks are set that would be no app's.
+            key, or webhooks are set for no app.
     """
-    apps = [_application(values) for values in app_settings.DRF_MODEL_PUSHER_SERVER_APPS]
-    for name in ("id", "key"):
-        if len({getattr(app, name) for app in apps}) < len(apps):
-            raise _wrong(_APPS, f"two apps share one {name}", f"give each app its own {name}")
-    if apps and app_settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS:
-        raise _wrong(
-            "DRF_MODEL_PUSHER_SERVER_WEBHOOKS",
-            f"it is for the project's own app, and {_APPS} names others",
-            f'write nothing; give an app in {_APPS} its "webhooks"',
-        )
+    name = "DRF_MODEL_PUSHER_SERVER_APPS"
+    with _setting(name):
+        apps = parse_apps(app_settings.DRF_MODEL_PUSHER_SERVER_APPS)
+    with _setting("DRF_MODEL_PUSHER_SERVER_WEBHOOKS"):
+        if apps and app_settings.DRF_MODEL_PUSHER_SERVER_WEBHOOKS:
+            raise ConfigurationError(
+                f"it is for the project's own app, and {name} names others",
+                f'write nothing; give an app in {name} its "webhooks"',
+            )
     return apps
 
 
@@ -47,16 +51,8 @@ def configured_limits() -> Limits:
     Raises:
         SettingError: A name is unknown, or a value is no number above 0.
     """
-    changes = app_settings.DRF_MODEL_PUSHER_SERVER_LIMITS
-    kinds = {field.name: field.type for field in fields(Limits)}
-    for name, value in changes.items():
-        if name not in kinds:
-            raise _wrong(_LIMITS, f"{name!r} is no limit", f"use some of {', '.join(kinds)}")
-        allowed = (int,) if kinds[name] == "int" else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed) or value <= 0:
-            wanted = "a whole number" if kinds[name] == "int" else "a number of seconds"
-            raise _wrong(_LIMITS, f"{name} is {value!r}", f"{name} is {wanted} above 0")
-    return replace(Limits(), **changes)
+    with _setting("DRF_MODEL_PUSHER_SERVER_LIMITS"):
+        return parse_limits(app_settings.DRF_MODEL_PUSHER_SERVER_LIMITS)
 
 
 def _project_app() -> Application:
@@ -68,7 +64,7 @@ def _project_app() -> Application:
     for name, value in credentials.items():
         if not value:
             raise SettingError(
-                f"The embedded server needs the setting {name}.",
+                f"The development server needs the setting {name}.",
                 hint=f"Set {name}; any value will do, if clients and publishers use the same.",
             )
     app_id, key, secret = credentials.values()
@@ -76,27 +72,12 @@ def _project_app() -> Application:
     return Application(id=app_id, key=key, secret=secret, webhooks=webhooks)
 
 
-def _application(values: dict[str, Any]) -> Application:
-    kinds = {field.name: field.type for field in fields(Application)}
-    for name in ("id", "key", "secret"):
-        if not values.get(name):
-            raise _wrong(_APPS, f"an app has no {name}", f"give each app its {name}")
-    webhooks = values.get("webhooks", ())
-    if not is_list_of_addresses(webhooks):
-        raise _wrong(
-            _APPS, "webhooks is no list of addresses", "list http:// or https:// addresses"
-        )
-    values = {**values, "id": str(values["id"]), "webhooks": tuple(webhooks)}
-    for name, value in values.items():
-        if name not in kinds:
-            raise _wrong(_APPS, f"{name!r} is no part of an app", f"use {', '.join(kinds)}")
-        if kinds[name] in ("str", "bool") and type(value).__name__ != kinds[name]:
-            # The value may be a secret: it is not shown.
-            raise _wrong(_APPS, f"{name} is a {type(value).__name__}", f"make it a {kinds[name]}")
-    return Application(**values)
-
-
-def _wrong(setting: str, what: str, instead: str) -> SettingError:
-    return SettingError(
-        f"The setting {setting} is wrong: {what}.", hint=f"In {setting}, {instead}."
-    )
+@contextmanager
+def _setting(name: str) -> Iterator[None]:
+    """Name the setting in which a mistake is."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise SettingError(
+            f"The setting {name} is wrong: {error.message}.", hint=f"In {name}, {error.hint}."
+        ) from error

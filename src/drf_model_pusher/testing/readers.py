@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db.models import Model
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
 
     ViewClass: TypeAlias = type[GenericAPIView[Any]]
 
-_SOCKET_ID = "1.1"
-
 
 def assert_may_subscribe(user: Any, channel: str) -> None:
     """Assert that the rules let a user subscribe to a channel.
 
     Args:
-        user: A user, signed in as DRF's ``force_authenticate()`` does it; None for nobody.
+        user: A user, signed in by a session and by whatever else a view takes; None for nobody.
         channel: The full name.
     """
     __tracebackhide__ = True  # in the output of pytest
@@ -45,7 +44,7 @@ def assert_may_not_subscribe(user: Any, channel: str) -> None:
     A rule that breaks down refuses everybody in production; here it is a failure.
 
     Args:
-        user: A user, signed in as DRF's ``force_authenticate()`` does it; None for nobody.
+        user: A user, signed in by a session and by whatever else a view takes; None for nobody.
         channel: The full name.
     """
     __tracebackhide__ = True  # in the output of pytest
@@ -105,22 +104,15 @@ def assert_push_equals_get(
 
 def _refusal(user: Any, channel: str) -> Refused | None:
     """Return why a user may not subscribe, or None."""
-    from drf_model_pusher.authorization.subscriptions import Doorkeeper
-    from drf_model_pusher.authorization.views import AuthorizationView
-
     try:
         check_name(channel)
     except InvalidEventError as error:
         return Refused(str(error).rstrip("."))
     if ChannelKind.of(channel) is ChannelKind.PUBLIC:
         return None
-    body = {"socket_id": _SOCKET_ID, "channel_name": channel}
-    request = AuthorizationView().initialize_request(_request("post", user, body))
-    try:
-        Doorkeeper(request).admit(_SOCKET_ID, channel)
-    except Refused as refused:
-        return refused
-    return None
+    from drf_model_pusher.inspection.clients import refusal
+
+    return refusal(user, channel)
 
 
 def _may_hear(user: Any, event: PusherEvent) -> bool:
@@ -134,48 +126,57 @@ def _update(
     kwargs: dict[str, Any],
     backend: type[PusherBackend] | None,
 ) -> Sequence[PusherEvent]:
-    """Return the events of an update by the user."""
+    """Return the events of an update by the user, made where a view would be."""
+    from django.http import HttpResponse
     from rest_framework.viewsets import ViewSetMixin
 
-    view = view_class()
-    if issubclass(view_class, ViewSetMixin):
-        view.action_map = {"patch": "partial_update"}
-        view.detail, view.basename = True, None
-    view.setup(_request("patch", user, {}), **kwargs)
-    view.request = view.initialize_request(view.request, **kwargs)
-    view.format_kwarg = None
     backends = [backend] if backend else registry.backends_for(type(instance))
-    with capture_events() as events:
+
+    def push(request: Any) -> HttpResponse:
+        view = view_class()
+        if issubclass(view_class, ViewSetMixin):
+            view.action_map = {"patch": "partial_update"}
+            view.detail, view.basename = True, None
+        view.setup(request, **kwargs)
+        view.request = view.initialize_request(view.request, **kwargs)
+        view.format_kwarg = None
         for each in backends:
             each(view=view).push_change("update", instance)
+        return HttpResponse()
+
+    with capture_events() as events:
+        _send("patch", view_class, user, kwargs, push)
         return list(events)
 
 
 def _get(view_class: Any, user: Any, kwargs: dict[str, Any], name: str) -> Any:
-    from rest_framework.viewsets import ViewSetMixin
-
-    is_set = issubclass(view_class, ViewSetMixin)
-    view = view_class.as_view({"get": "retrieve"}) if is_set else view_class.as_view()
-    response = view(_request("get", user), **kwargs)
+    response = _send("get", view_class, user, kwargs)
     if response.status_code != 200:
         raise AssertionError(f"{name}: the GET is answered with {response.status_code}.")
-    response.render()
     if "json" in response.headers.get("Content-Type", ""):
         return json.loads(response.content)
     return rendered(response.data)
 
 
-def _request(method: str, user: Any, data: Any = None) -> Any:
-    from django.contrib.auth.models import AnonymousUser
-    from rest_framework.test import APIRequestFactory, force_authenticate
+def _send(
+    method: str, view_class: Any, user: Any, kwargs: dict[str, Any], callback: Any = None
+) -> Any:
+    """Return the response of a view at its own URL, or at none if it has none."""
+    from django.urls import NoReverseMatch, reverse
+    from rest_framework.viewsets import ViewSetMixin
 
-    make = getattr(APIRequestFactory(), method)
-    more = {} if method == "get" else {"format": "json"}
-    request = make("/", data, HTTP_ACCEPT="application/json", **more)
-    request.user = user if user is not None else AnonymousUser()
-    if user is not None:
-        force_authenticate(request, user)
-    return request
+    from drf_model_pusher.inspection.clients import send
+    from drf_model_pusher.routes import known_routes
+
+    path = None
+    for route in known_routes() or []:
+        if route.view_class is view_class and route.action in (None, "retrieve"):
+            with suppress(NoReverseMatch):
+                path = path or reverse(route.target, kwargs=kwargs)
+    is_set = issubclass(view_class, ViewSetMixin)
+    view = view_class.as_view({"get": "retrieve"}) if is_set else view_class.as_view()
+    target = (callback, (), {}) if callback else (view, (), kwargs)
+    return send(method, path or "/", user, target, always=callback is not None or path is None)
 
 
 def _who(user: Any) -> str:

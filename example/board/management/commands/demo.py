@@ -68,7 +68,7 @@ class Command(BaseCommand):
                 # Nothing has connected so far; threads take their connection from here as well.
                 connections.settings["default"]["NAME"] = database
             listener = stack.enter_context(self.listen(port, any_port=once))
-            # The embedded server shares the project's port, which is known only now.
+            # The development server shares the project's port, which is known only now.
             settings.PUSHER_PORT = port = listener.getsockname()[1]
             # The package has read its settings already, in the system checks say.
             setting_changed.send(type(self), setting="PUSHER_PORT", value=port, enter=True)
@@ -178,7 +178,7 @@ def headers_of(user: User) -> dict[str, str]:
 def serving(listener: socket.socket) -> Iterator[None]:
     """Serve the project on a listening socket, from a thread, inside the ``with`` block."""
     # They need the extra [server], and the settings.
-    from drf_model_pusher.server.runner import create_server
+    from pusher_dev_server.runner import create_server
 
     from taskboard.asgi import application
 

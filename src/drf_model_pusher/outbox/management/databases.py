@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.management.base import CommandError
 from django.db import connections
 
-from drf_model_pusher.outbox.models import OutboxPartition
+from drf_model_pusher.outbox.models import OutboxPartition, OutboxRow
 
 
 def check_database(alias: str) -> None:
@@ -17,7 +17,8 @@ def check_database(alias: str) -> None:
     """
     if alias not in connections:
         raise CommandError(f"There is no database {alias!r}.")
-    if OutboxPartition._meta.db_table not in connections[alias].introspection.table_names():
+    tables = connections[alias].introspection.table_names()
+    if not {OutboxRow._meta.db_table, OutboxPartition._meta.db_table} <= set(tables):
         raise CommandError(
             f"The database {alias!r} has no outbox: run manage.py migrate --database={alias}."
         )

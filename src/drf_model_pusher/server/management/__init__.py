@@ -1,1 +1,1 @@
-"""Django's place for commands."""
+"""The command of the development server."""

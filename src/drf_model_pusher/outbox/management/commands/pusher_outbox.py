@@ -23,10 +23,9 @@ class Command(BaseCommand):
         """Add the options."""
         parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias of the database")
-        parser.add_argument("--max-waiting", type=int, help="exit with 1 if more events wait")
-        parser.add_argument("--max-dead", type=int, help="exit with 1 if more events are dead")
+        parser.add_argument("--max-waiting", type=int, help="exit with 1 if more rows wait")
+        parser.add_argument("--max-dead", type=int, help="exit with 1 if more rows are dead")
         parser.add_argument("--max-age", type=float, help="… if one is older, in seconds")
-        parser.add_argument("--min-workers", type=int, help="… if fewer workers live")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and print."""
@@ -36,7 +35,6 @@ class Command(BaseCommand):
             waiting=options["max_waiting"],
             dead=options["max_dead"],
             oldest_seconds=options["max_age"],
-            workers=options["min_workers"],
         )
         numbers = asdict(health)
         if options["json"]:

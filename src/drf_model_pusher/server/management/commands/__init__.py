@@ -1,1 +1,1 @@
-"""The commands of the embedded server."""
+"""The commands of the development server."""

@@ -1,0 +1,1 @@
+"""A Pusher Channels server in one process, for development and tests."""
