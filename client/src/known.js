@@ -67,9 +67,13 @@ export class Known {
     entry.isDoubtful ||= !(this.versionOf?.(data) <= entry.version);
   }
 
-  /** This page may have written the object. @param {any} key */
-  doubt(key) {
-    Object.assign(this.#hear(key), { isOwn: true, isDoubtful: true });
+  /**
+   * This page may have written the object.
+   *
+   * @param {any} key @param {boolean} isDoubtful Or else the whole list is asked for.
+   */
+  doubt(key, isDoubtful) {
+    if (key !== undefined) Object.assign(this.#hear(key), { isOwn: true, isDoubtful });
   }
 
   /**

@@ -135,8 +135,9 @@ export function liveList(options) {
       return answer;
     } catch (error) {
       if (!isRefusal(error)) {
-        doubt(key);
-        life.wait(AFTERMATH).then(() => doubt(key));
+        const isKnown = known.entries.has(key);
+        doubt(key, isKnown);
+        life.wait(AFTERMATH).then(() => doubt(key, isKnown));
       }
       throw error;
     } finally {
@@ -145,12 +146,11 @@ export function liveList(options) {
     }
   }
 
-  /** This page may have written, but what? @param {any} key */
-  function doubt(key) {
+  /** This page may have written, but what? @param {any} key @param {boolean} isKnown */
+  function doubt(key, isKnown) {
     if (life.isOver) return;
-    // What is unknown is new: a list has it, and no event is older.
-    if (!known.entries.has(key)) return void asking.load();
-    known.doubt(key);
+    known.doubt(key, isKnown);
+    if (!isKnown) asking.load(); // it is new, or was not in the list
     asking.settle();
   }
 
@@ -192,7 +192,7 @@ export function liveList(options) {
       return write(key, optimistic, request, (answer, since) => {
         const item = /** @type {any} */ (answer);
         const itsKey = item && keyOf(item);
-        if (itsKey === undefined) doubt(key);
+        if (itsKey === undefined) doubt(key, known.entries.has(key));
         else known.answer(itsKey, item, since);
       });
     },

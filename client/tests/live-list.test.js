@@ -203,6 +203,17 @@ describe("4: versions", () => {
     assert.deepEqual(it.texts, ["1 b"]);
   });
 
+  test("a deletion is remembered across a fetch", async () => {
+    const it = page({ version: "version" });
+    await it.ready(order(1, "a", 1));
+    await it.channel.send("order.delete", { id: 1, version: 1 });
+    it.orders.reload();
+    await it.fetch.answer([]);
+    await pass(5_000);
+    await it.channel.send("order.update", order(1, "a", 1));
+    assert.deepEqual([it.texts, it.fetchOne.calls.length], [[], 1]);
+  });
+
   test("what a list did not have a moment ago is asked about, and is not later", async () => {
     const it = page({ version: "version" });
     await it.ready();

@@ -4,6 +4,7 @@ import { chance, Clock } from "./clock.js";
 import { Network } from "./network.js";
 import { Server } from "./server.js";
 
+const OWN = ["create", "update", "update", "update", "state", "move", "delete", "restore"];
 const OTHERS = ["create", "update", "update", "update", "delete", "state", "move", "restore", "bulk"];
 
 /** What can happen in the schedule of a seed. */
@@ -77,19 +78,22 @@ export async function run(seed, makePage, versions) {
   }
 
   function write() {
-    const kind = random.pick(["create", "update", "update", "update", "state", "move", "delete"]);
+    const kind = random.pick(OWN);
     const socketId = options.namesSocket ? network.socketId : undefined;
     const isOptimistic = random.happens(0.5);
     const item = random.pick(page.items());
-    if (kind !== "create" && !item) return;
-    const id = kind === "create" ? undefined : item.id;
+    const [id] = {
+      create: [],
+      restore: [server.lastDeleted],
+    }[kind] ?? [item?.id];
+    if (kind !== "create" && id === undefined) return;
     const gone = () => Object.assign(new Error("Not found"), { status: 404 });
     const request = () =>
       network.request(() => {
-        const isThere = id === undefined || server.one(id);
+        const isThere = kind === "restore" ? server.lastDeleted === id : !id || server.one(id);
         return isThere ? (server.change(kind, id, socketId) ?? gone()) : gone();
       }, true);
-    const optimistic = isOptimistic
+    const optimistic = isOptimistic && kind !== "restore"
       ? { ...item, id: id ?? "new", value: -1, room: 0, state: "open" }
       : undefined;
     const done =

@@ -26,6 +26,10 @@ export class Server {
     return found && this.#isListed(found) ? { ...found } : null;
   }
 
+  get lastDeleted() {
+    return this.#deleted.at(-1)?.id;
+  }
+
   anyId() {
     return this.random.pick([...this.objects.keys()]);
   }
