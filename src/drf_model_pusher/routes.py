@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -163,7 +163,8 @@ def _view_within(callback: Any) -> Any:
 
 def _held_by(wrapper: Any) -> Iterator[Any]:
     """Go through what a function, a partial or another object holds."""
-    yield getattr(wrapper, "func", None)
+    if isinstance(wrapper, partial):
+        yield from (wrapper.func, *wrapper.args, *wrapper.keywords.values())
     yield getattr(wrapper, "__self__", None)
     yield from getattr(wrapper, "__dict__", {}).values()
     for cell in getattr(wrapper, "__closure__", None) or ():
