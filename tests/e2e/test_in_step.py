@@ -54,9 +54,7 @@ class Others:
 
     def __init__(self, page, url):
         self.requests, self.api = page.context.request, f"{url}api/cards/"
-        (token,) = [
-            each["value"] for each in page.context.cookies() if each["name"] == "csrftoken"
-        ]
+        (token,) = [each["value"] for each in page.context.cookies() if each["name"] == "csrftoken"]
         self.headers = {"X-CSRFToken": token, "Referer": url}
 
     def cards(self):
