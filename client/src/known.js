@@ -13,7 +13,6 @@ const LATE = 5_000;
  * @property {T} [item] As the server has it; nothing if it is gone or not in this list.
  * @property {any} [version]
  * @property {boolean} [isDeleted] By an event or an own request.
- * @property {boolean} [isOwn] This page has written it.
  * @property {boolean} [isDoubtful]
  */
 
@@ -25,6 +24,7 @@ export class Known {
   #loadedAt = -Infinity; // and on that of the wall
   /** @type {Map<any, Entry<T>>} */
   entries = new Map();
+  #own = new Set(); // keys of what this page has written
 
   /**
    * @param {{ belongs?: (item: T) => boolean }} options
@@ -44,7 +44,7 @@ export class Known {
     const entry = this.#hear(key);
     if (isSame(item, entry.item)) return; // [5]
     if (this.versionOf) this.#compare(entry, item);
-    else if (entry.isOwn) entry.isDoubtful = true; // [7]
+    else if (this.#own.has(key)) entry.isDoubtful = true; // [7]
     else this.#settle(entry, item);
   }
 
@@ -55,7 +55,7 @@ export class Known {
     if (entry.isDeleted) return; // [5]
     const isCertain = this.versionOf
       ? version >= (entry.version ?? version) && !entry.isDoubtful // never if it is missing
-      : !entry.isOwn;
+      : !this.#own.has(key);
     const isElsewhere = this.channels > 1 && (entry.item || entry.isDoubtful); // [8]
     if (isCertain && !isElsewhere) this.#settle(entry, undefined, version);
     else entry.isDoubtful = true;
@@ -70,10 +70,14 @@ export class Known {
   /**
    * This page may have written the object.
    *
-   * @param {any} key @param {boolean} isDoubtful Or else the whole list is asked for.
+   * @param {any} key
+   * @returns {boolean} Whether it is one that the page knows, and is in doubt of now.
    */
-  doubt(key, isDoubtful) {
-    if (key !== undefined) Object.assign(this.#hear(key), { isOwn: true, isDoubtful });
+  doubt(key) {
+    this.#own.add(key);
+    const isKnown = this.entries.has(key);
+    if (isKnown) this.#hear(key).isDoubtful = true;
+    return isKnown;
   }
 
   /**
@@ -88,7 +92,7 @@ export class Known {
     // [7] What was heard or fetched meanwhile may be newer or older.
     const isCrossed = before.heard > since || this.loads > 0 || this.#loaded > since;
     const entry = this.#hear(key);
-    entry.isOwn = true;
+    this.#own.add(key);
     if (!isCrossed) this.#settle(entry, item);
     else if (item && entry.item && this.versionOf) this.#compare(entry, item);
     else {
@@ -133,7 +137,7 @@ export class Known {
       if (entry.heard <= since) this.#settle(entry);
       else if (this.versionOf && entry.item) entry.isDoubtful = true; // [4]
       const isKept = this.versionOf && entry.isDeleted && entry.heard > this.clock - REMEMBERED;
-      if (entry.heard > since || entry.isOwn || isKept) this.entries.set(key, entry);
+      if (entry.heard > since || isKept) this.entries.set(key, entry);
     }
     this.#loaded = ++this.clock;
     this.#loadedAt = Date.now();

@@ -135,9 +135,8 @@ export function liveList(options) {
       return answer;
     } catch (error) {
       if (!isRefusal(error)) {
-        const isKnown = known.entries.has(key);
-        doubt(key, isKnown);
-        life.wait(AFTERMATH).then(() => doubt(key, isKnown));
+        doubt(key);
+        life.wait(AFTERMATH).then(() => doubt(key));
       }
       throw error;
     } finally {
@@ -146,11 +145,10 @@ export function liveList(options) {
     }
   }
 
-  /** This page may have written, but what? @param {any} key @param {boolean} isKnown */
-  function doubt(key, isKnown) {
+  /** This page may have written, but what? @param {any} key */
+  function doubt(key) {
     if (life.isOver) return;
-    known.doubt(key, isKnown);
-    if (!isKnown) asking.load(); // it is new, or was not in the list
+    if (!known.doubt(key)) asking.load(); // it is new, or was not in the list
     asking.settle();
   }
 
@@ -192,7 +190,7 @@ export function liveList(options) {
       return write(key, optimistic, request, (answer, since) => {
         const item = /** @type {any} */ (answer);
         const itsKey = item && keyOf(item);
-        if (itsKey === undefined) doubt(key, known.entries.has(key));
+        if (itsKey === undefined) doubt(key);
         else known.answer(itsKey, item, since);
       });
     },
