@@ -76,6 +76,9 @@ class Change:
 
     def each(self) -> Iterator[Change]:
         """Go through the changes of single objects."""
+        if len(self.keys) == 1:
+            yield self
+            return
         for key in self.keys:
             known = {key: self.before[key]} if key in self.before else {}
             yield replace(self, keys=[key], before=known)

@@ -124,7 +124,7 @@ class TestOutboxRowAdmin:
         assert not OutboxRow.objects.exists()
 
     def test_more_rows_than_a_form_holds_are_discarded(self, staff):
-        rows = [encode(event(f"e{n}", subject="shop.order:1")) for n in range(1_100)]
+        rows = [OutboxRow(**encode(event(f"e{n}", subject="shop.order:1"))) for n in range(1_100)]
         OutboxRow.objects.bulk_create(rows)
         client = staff("view_outboxrow", "delete_outboxrow")
         chosen = {"select_across": "1"}

@@ -168,7 +168,7 @@ class TestRows:
         assert decode(outbox.rows.get(), outbox.alias) == full
 
     def test_its_provider_is_named(self):
-        row = encode(event("e", provider=provider_path(ConsoleProvider)))
+        row = OutboxRow(**encode(event("e", provider=provider_path(ConsoleProvider))))
         assert row.provider == "drf_model_pusher.providers.console.ConsoleProvider"
 
     def test_lanes_are_the_same_forever_and_evenly_used(self):

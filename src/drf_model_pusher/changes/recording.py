@@ -49,7 +49,7 @@ def record_change(
         using = _alias(instance, pre_destroy=pre_destroy) or _default_alias(kind)
         if not _is_rendered_now(backend, resolved, instance, using, pre_destroy=pre_destroy):
             change = _change(backend, verb, keys, using, ignore=ignore)
-            record([replace(change, base_url=_base_url(change))], change.using)
+            record([change], change.using)
         elif not backend.decides or backend.should_push(resolved, instance):
             events: list[PusherEvent] = []
             change = _change(backend, resolved, keys, using, ignore=ignore, events=events)
@@ -115,7 +115,7 @@ def record_keys(change: Change, touched: Iterable[Change] = ()) -> None:
         touched: Updates of parents that the objects may have left.
     """
     if change.keys:
-        record([replace(change, base_url=_base_url(change)), *touched], change.using)
+        record([change, *touched], change.using)
 
 
 def previous_of_many(
@@ -139,12 +139,14 @@ def _change(
 ) -> Change:
     """Return a change with what its producer knows, and who made it."""
     view = current_view() if backend.view is None else backend.view
+    request = getattr(view, "request", None)
     fields = {"using": using, **backend.known, **known}
     return Change(
         backend=type(backend),
         verb=verb,
         keys=keys,
-        socket_id=writer_socket_id(getattr(view, "request", None)) if ignore else None,
+        socket_id=writer_socket_id(request) if ignore else None,
+        base_url=_base_url(request) if events is None or backend.touches else "",
         silent=silent_backends(),
         view=view,
         events=events,
@@ -170,10 +172,7 @@ def _is_rendered_now(
 
 
 def _parents(backend: BackendDeclaration, change: Change, instance: Any) -> list[Change]:
-    if not _is_object(instance):
-        return []
-    url = _base_url(change)
-    return [replace(each, base_url=url) for each in parents_of(backend, change, instance)]
+    return list(parents_of(backend, change, instance)) if _is_object(instance) else []
 
 
 def _record_deletions(backend: BackendDeclaration, change: Change, instances: Any) -> None:
@@ -257,9 +256,8 @@ def _default_alias(backend: type[BackendDeclaration]) -> str:
     return router.db_for_write(backend.model)
 
 
-def _base_url(change: Change) -> str:
+def _base_url(request: Any) -> str:
     """Return where absolute URLs of the writer's request begin."""
-    request = getattr(change.view, "request", None)
     if request is None:
         return ""
     try:

@@ -36,9 +36,12 @@ class OutboxDelivery(BaseDelivery):
             DatabaseError: They could not be written; the change must not be committed either.
         """
         write, notify = self._table
-        with transaction.atomic(using=using, savepoint=False):
+        together = transaction.mark_for_rollback_on_error
+        if not transaction.get_connection(using).in_atomic_block:
+            together = partial(transaction.atomic, savepoint=False)
+        with together(using=using):
             write(changes, using)
-            transaction.on_commit(partial(notify, [using]), using=using)
+        transaction.on_commit(partial(notify, [using]), using=using)
 
     def send(self, events: Sequence[PusherEvent]) -> None:
         """Write events to the default database."""
