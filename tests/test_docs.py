@@ -45,6 +45,7 @@ PROJECT = {
         class Order(models.Model):
             customer = models.ForeignKey(Customer, models.CASCADE)
             state = models.CharField(max_length=20, default="open")
+            version = models.PositiveIntegerField(default=1)
     """,
     "orders/serializers.py": """
         from rest_framework.serializers import ModelSerializer
