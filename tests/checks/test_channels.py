@@ -235,6 +235,6 @@ def test_a_view_class_that_is_none_is_an_error_and_no_crash(settings, view):
     declare("boards.{pk}", "owners.{owner_id}", view_class=view)
     messages = [each for each in run_checks() if each.id == "drf_model_pusher.E024"]
     assert [each.hint for each in messages] == [
-        "`view_class` is the class of one of DRF's generic views or viewsets; other views are named "
-        "by their route: `view_name`."
+        "`view_class` is the class of one of DRF's generic views or viewsets; other views are "
+        "named by their route: `view_name`."
     ]
