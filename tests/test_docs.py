@@ -153,10 +153,11 @@ def test_what_a_page_builds_pushes(page, events, tmp_path):
 
 # What the page's views are routed to, as its reader would; a warning is a false alarm.
 ROUTE = """
-from django.urls import include, path
+from django.urls import clear_url_caches, include, path
 from rest_framework.routers import SimpleRouter
 from orders.views import OrderViewSet
 import urls
+clear_url_caches()
 router = SimpleRouter()
 router.register("orders", OrderViewSet)
 urls.urlpatterns += [*router.urls, path("pusher/", include("drf_model_pusher.urls"))]

@@ -74,6 +74,16 @@ def _all_routes(resolver: URLResolver) -> Sequence[Route]:
     return list(_walk(resolver, "", (), frozenset()))
 
 
+def routes_to(view_class: Any, urlconf: Any = None) -> Sequence[Route]:
+    """Return the routes of a URLconf that lead to a view."""
+    return _routes_to(get_resolver(urlconf), view_class)
+
+
+@lru_cache(maxsize=1_000)
+def _routes_to(resolver: URLResolver, view_class: Any) -> Sequence[Route]:
+    return [route for route in _all_routes(resolver) if route.view_class is view_class]
+
+
 def routed(base: type) -> Iterator[tuple[str, Any]]:
     """Go through the path and the class of each route to a view of this kind."""
     if getattr(settings, "ROOT_URLCONF", None):

@@ -174,3 +174,29 @@ class TestCosts:
         declare(self.Mixed)
         with django_assert_num_queries(0):
             assert ask(client, f"private-boards.{pk or board.pk}").status_code == 403
+
+
+class TestReasons:
+    """What developers are told with DEBUG, and by ``pusher_explain --as``."""
+
+    @pytest.fixture
+    def reason(self, member, settings):
+        settings.DEBUG = True
+        return lambda channel: ask(member, channel).json()["detail"]
+
+    def test_tell_another_kind_of_channel(self, reason, boards):
+        told = reason("private-encrypted-boards.1")
+        assert "a channel of another kind, 'private-boards.1'" in told
+
+    def test_tell_the_templates_that_there_are(self, reason, boards):
+        assert "the templates are" in reason("private-bords.1")
+        assert "private-boards.{pk}" in reason("private-bords.1")
+
+    def test_name_the_line_of_the_project_and_not_that_of_a_framework(self, reason, board):
+        class View(views.BoardViewSet):
+            def get_queryset(self):
+                return Board.objects.filter(nothing=1)
+
+        declare(View)
+        told = reason(f"private-boards.{board.pk}")
+        assert f"FieldError at {__file__}:" in told

@@ -241,3 +241,18 @@ class TestChannelAuthorizer:
     def test_checks_the_socket_id_itself(self, rf, board):
         with pytest.raises(Exception, match="malformed"):
             ChannelAuthorizer(rf.post("/")).authorize("1.1:presence-x", "private-a")
+
+
+class TestThrottles:
+    @pytest.mark.parametrize("url", ["auth", "user-auth"])
+    def test_by_scope_without_a_rate_for_ours_are_no_matter(self, member, board, monkeypatch, url):
+        declare(views.BoardViewSet)
+
+        class Scoped(ScopedRateThrottle):
+            THROTTLE_RATES = {"login": "1/day"}
+
+        for view in (AuthorizationView, UserAuthenticationView):
+            monkeypatch.setattr(view, "throttle_classes", [Scoped])
+        data = {"socket_id": "1.2", "channel_name": f"private-boards.{board.pk}"}
+        answers = [member.post(f"/pusher/{url}", data).status_code for _ in range(2)]
+        assert answers == [200, 200]

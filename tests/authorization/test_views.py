@@ -86,17 +86,57 @@ class TestViews:
         ],
     )
     def test_pages_of_its_own_may_leave_objects_out(self, member, board, base, name):
+        class Pages(base):
+            page_size = default_limit = 2
+            ordering = "pk"
+
         class View(views.OpenBoardViewSet):
-            pagination_class = base
+            queryset = Board.objects.order_by("pk")
+            pagination_class = Pages
 
         declare(View, "boards")
         assert ask(member, "private-boards").status_code == 200
 
-        class First(views.OpenBoardViewSet):
-            pagination_class = type("First", (base,), {name: lambda self, *args: None})
+        class First(View):
+            pagination_class = type("First", (Pages,), {
+                name: lambda self, *args: getattr(base, name)(self, *args)
+            })  # fmt: skip
 
         declare(First, "first")
         assert ask(member, "private-first").status_code == 403
+
+    @pytest.mark.parametrize(
+        "base",
+        [
+            pagination.PageNumberPagination,
+            pagination.LimitOffsetPagination,
+            pagination.CursorPagination,
+        ],
+    )
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_pages_of_a_part_of_the_queryset_are_no_list_of_all(self, member, board, base, whole):
+        class Pages(base):
+            page_size = default_limit = 2
+            ordering = "pk"
+
+        class View(generics.ListAPIView):
+            queryset = Board.objects.order_by("pk")
+            serializer_class = BoardSerializer
+            permission_classes = ()
+            pagination_class = Pages
+
+            if not whole:
+
+                def get(self, request):
+                    page = self.paginate_queryset(self.queryset.exclude(slug__startswith="h"))
+                    return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+        for number in range(5):
+            Board.objects.create(owner=board.owner, slug=f"hidden-{number}")
+        declare(View, "boards")
+        declare(View, "owners.{owner_id}")
+        for name in ("boards", f"owners.{board.owner_id}"):
+            assert ask(member, f"private-{name}").status_code == (200 if whole else 403)
 
     def test_initial_of_its_own(self, member, board):
         class View(views.BoardViewSet):
@@ -438,6 +478,12 @@ class TestListOfTheLatest:
 
 
 class TestPermissionClasses:
+    def test_of_two_backends_of_one_name_are_two_questions(self, member, board):
+        declare(None, "open.{pk}", permission_classes=[])
+        declare(None, "staff.{pk}", permission_classes=[permissions.IsAdminUser])
+        names = [f"private-open.{board.pk}", f"private-staff.{board.pk}"]
+        assert list(ask_all(member, *names).values()) == [200, 403]
+
     def test_are_asked_about_what_the_manager_shows_now(self, member, board, monkeypatch):
         shown = [board.pk]
 

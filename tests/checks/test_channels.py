@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.urls import include, path
 from rest_framework import generics, permissions, viewsets
+from rest_framework.views import APIView
 
 from drf_model_pusher.backends import EncryptedPusherBackend, PrivatePusherBackend, PusherBackend
 from drf_model_pusher.checks.channels import check_channels
@@ -224,3 +225,16 @@ def test_an_encrypted_channel_without_a_key(settings):
     assert found() == ["E014"]
     settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
     assert found() == []
+
+
+@pytest.mark.parametrize("view", [APIView, BoardSerializer, Board, "boards.views.View", 7, object])
+def test_a_view_class_that_is_none_is_an_error_and_no_crash(settings, view):
+    from django.core.checks import run_checks
+
+    settings.ROOT_URLCONF = "tests.urls_of_boards"
+    declare("boards.{pk}", "owners.{owner_id}", view_class=view)
+    messages = [each for each in run_checks() if each.id == "drf_model_pusher.E024"]
+    assert [each.hint for each in messages] == [
+        "`view_class` is the class of one of DRF's generic views or viewsets; other views are "
+        "named by their route: `view_name`."
+    ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.core.handlers.wsgi import WSGIRequest
@@ -18,6 +19,9 @@ from rest_framework.request import Request
 
 from drf_model_pusher.authorization.gets import Get
 from drf_model_pusher.authorization.refusals import Refused, Refusing, is_inactive
+
+#: What a request finds out about its own headers, once it is asked.
+_OWN = {"headers", "accepted_types"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +60,13 @@ def ask(get: Get, asking: Request) -> Answer:
 
 
 def _check_sync(get: Get) -> None:
-    if iscoroutinefunction(get.callback) or getattr(get.view_class, "view_is_async", False):
+    if iscoroutinefunction(get.callback) or _is_async(cast("Hashable", get.view_class)):
         raise Refused(f"{get.subject.source} is async, and only views that are not can be asked")
+
+
+@cache
+def _is_async(view_class: Any) -> bool:
+    return bool(getattr(view_class, "view_is_async", False))
 
 
 def _check_response(response: Any, view: Any, get: Get) -> None:
@@ -107,10 +116,10 @@ def _as_get(asking: Request, get: Get) -> HttpRequest:
         environ.pop(name, None)
     request: Any = WSGIRequest(environ)
     request.GET = QueryDict()
-    # Once it has all of its own, the rest of what the other has is what middleware put there.
-    _ = request.body, request.POST, request.FILES, request.COOKIES, request.headers
-    _ = request.accepted_types, request.get_host()
-    vars(request).update({name: vars(sent)[name] for name in vars(sent).keys() - vars(request)})
+    # Once it has a body of its own, the rest of what the other has is what middleware put there.
+    _ = request.body, request.POST
+    others = vars(sent).keys() - vars(request) - _OWN
+    vars(request).update({name: vars(sent)[name] for name in others})
     request.resolver_match = get.match
     return request  # type: ignore[no-any-return]
 

@@ -27,10 +27,11 @@ _PAGES = {
     pagination.LimitOffsetPagination: ("paginate_queryset", "get_offset"),
     pagination.CursorPagination: ("paginate_queryset", "decode_cursor"),
 }
-#: What leads from the queryset of a view to its pages.
-_LISTS = {
-    "list": mixins.ListModelMixin.list,
-    "paginate_queryset": generics.GenericAPIView.paginate_queryset,
+#: What leads from the queryset of a view to its pages, where pages do not tell their queryset.
+_LISTS: dict[str, tuple[Any, ...]] = {
+    "list": (mixins.ListModelMixin.list,),
+    "paginate_queryset": (generics.GenericAPIView.paginate_queryset,),
+    "get": (None, generics.ListAPIView.get, generics.ListCreateAPIView.get),
 }
 
 
@@ -96,31 +97,32 @@ def _shown(view: Any, subject: Subject, lists: list[Any]) -> QuerySet[Any]:
         shown = view.filter_queryset(view.get_queryset())
     elif len(lists) != 1:
         raise Refused(f"{subject.source} does not tell, by a serializer, which list it shows")
-    elif getattr(view, "paginator", None) is None:
-        shown = lists[0].serializer.instance
-    elif _pages_all(view):
-        shown = view.filter_queryset(view.get_queryset())
     else:
-        raise Refused(f"{subject.source} pages in a way of its own: see `lists_queryset`")
+        rendered, found = lists[0], lists[0].serializer.instance
+        shown = found if isinstance(found, QuerySet) else _paged(view, subject, found)
+        # One that was rendered is there already: this makes no query.
+        if not all(rendered) or len(rendered) != len(found):
+            raise Refused(f"{subject.source} has a serializer that leaves objects out")
     if not isinstance(shown, QuerySet) or (subject.model and not same(shown.model, subject.model)):
         raise Refused(f"the list of {subject.source} is no queryset of its model")
-    # One that was rendered is there already: this makes no query.
-    if not subject.lists_queryset and not (
-        all(lists[0]) and len(lists[0]) == len(lists[0].serializer.instance)
-    ):
-        raise Refused(f"{subject.source} has a serializer that leaves objects out")
     return shown
 
 
-def _pages_all(view: Any) -> bool:
-    """Say whether a view is sure to show each object of its queryset on some page."""
-    known = next((each for each in _PAGES if isinstance(view.paginator, each)), None)
-    kind = type(view.paginator)
-    return (
-        known is not None
-        and all(getattr(kind, name) is getattr(known, name) for name in _PAGES[known])
-        and all(getattr(type(view), name, None) is method for name, method in _LISTS.items())
-    )
+def _paged(view: Any, subject: Subject, found: Any) -> Any:
+    """Return the queryset of which a list shows a page, and on other pages the rest."""
+    paginator: Any = getattr(view, "paginator", None)
+    known = next((each for each in _PAGES if isinstance(paginator, each)), None)
+    if known is not None and all(
+        getattr(type(paginator), name) is getattr(known, name) for name in _PAGES[known]
+    ):
+        if known is pagination.PageNumberPagination:
+            if len(found) == len(paginator.page):
+                return paginator.page.paginator.object_list
+        elif getattr(view, "action", None) in (None, "list") and all(
+            getattr(type(view), name, None) in methods for name, methods in _LISTS.items()
+        ):
+            return view.filter_queryset(view.get_queryset())
+    raise Refused(f"{subject.source} pages in a way of its own: see `lists_queryset`")
 
 
 def _is_all(queryset: QuerySet[Any], subject: Subject) -> bool:

@@ -16,7 +16,7 @@ from rest_framework.settings import api_settings
 from drf_model_pusher.authorization.refusals import Refused
 from drf_model_pusher.authorization.subjects import COMPOSITE, Subject, is_generic, view_subject
 from drf_model_pusher.lookups import plain, python_value
-from drf_model_pusher.routes import Route, routes
+from drf_model_pusher.routes import Route, routes, routes_to
 
 if TYPE_CHECKING:
     from drf_model_pusher.rules import ChannelRules
@@ -80,15 +80,16 @@ def candidates(
 ) -> Iterator[tuple[Route, Subject]]:
     """Go through the routes that may lead to a backend's view, and what they would show."""
     name, view_class = backend.view_name, backend.view_class
-    for route in routes(urlconf):
-        if name is None:
-            subject = view_subject(backend, fields, view_class)
-            if route.view_class is view_class and route.action in (None, subject.action):
+    if name is None:
+        subject = view_subject(backend, fields, view_class)
+        for route in routes_to(view_class, urlconf):
+            if route.action in (None, subject.action):
                 yield route, subject
-        elif route.name == name.rpartition(":")[2] and view_class in (None, route.view_class):
+        return
+    for route in routes(urlconf):
+        if route.name == name.rpartition(":")[2] and view_class in (None, route.view_class):
             of_route = route.view_class if is_generic(route.view_class) else view_class
-            subject = view_subject(backend, fields, of_route)
-            yield replace(route, target=name), subject
+            yield replace(route, target=name), view_subject(backend, fields, of_route)
 
 
 def no_url(backend: ChannelRules, subject: Subject) -> str:

@@ -36,8 +36,8 @@ def permission_get(backend: ChannelRules, fields: Mapping[str, Any], asking: Req
     view_class = _read_only(cast("Hashable", type(backend)), pin)
     return Get(
         subject=subject,
-        # No URL leads there; the look-ups tell one question from another.
-        path=f"/{subject.source}/{subject.lookups}",
+        # No URL leads there; the class and the look-ups tell one question from another.
+        path=f"/{subject.source}/{id(view_class)}/{subject.lookups}",
         callback=view_class.as_view({"get": subject.action}, asking=asking),
         kwargs={pin: lookups[pin]} if pin in lookups else {},
         view_class=view_class,
