@@ -91,7 +91,7 @@ def server(settings, webhook_url):
         secret=settings.PUSHER_SECRET,
         webhooks=(webhook_url,),
     )
-    with LocalServer([app], Limits(webhook_hold=HOLD)) as server:
+    with LocalServer([app], Limits(webhook_delay=HOLD)) as server:
         settings.PUSHER_HOST, settings.PUSHER_PORT = server.host, server.port
         settings.PUSHER_SSL = False
         yield server

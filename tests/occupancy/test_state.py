@@ -3,9 +3,9 @@ import time
 
 import pytest
 from django.core.cache import cache, caches
-from drf_model_pusher.authorization.subscriptions import Doorkeeper
 from rest_framework.test import APIRequestFactory
 
+from drf_model_pusher.authorization.authorizer import ChannelAuthorizer
 from drf_model_pusher.authorization.refusals import Refused
 from drf_model_pusher.occupancy import state
 from drf_model_pusher.occupancy.audience import Audience, audience, settle
@@ -93,7 +93,7 @@ class TestRaces:
                 raise Refused("no")
             return {"auth": "key:signature"}
 
-        monkeypatch.setattr(Doorkeeper, "admit", admit)
+        monkeypatch.setattr(ChannelAuthorizer, "authorize", admit)
         asked = {"socket_id": "1.2", "channel_name": "private-a"}
         AuthorizationView.as_view()(APIRequestFactory().post("/", asked))
         synchronize()

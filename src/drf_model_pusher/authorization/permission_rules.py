@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -33,13 +34,15 @@ def permission_get(backend: ChannelRules, fields: Mapping[str, Any], asking: Req
         raise Refused(problem)
     lookups = dict(subject.lookups)
     pin = subject.pin if subject.pin in lookups else "pk"
+    # A composite key is all its fields.
+    kwargs = {pin: lookups[pin]} if pin in lookups else lookups if subject.pin else {}
     view_class = _read_only(cast("Hashable", type(backend)), pin)
     return Get(
         subject=subject,
         # No URL leads there; the class and the look-ups tell one question from another.
         path=f"/{subject.source}/{id(view_class)}/{subject.lookups}",
         callback=view_class.as_view({"get": subject.action}, asking=asking),
-        kwargs={pin: lookups[pin]} if pin in lookups else {},
+        kwargs=kwargs,
         view_class=view_class,
     )
 
@@ -85,6 +88,11 @@ class _Objects(ReadOnlyModelViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         # Anew each time: a manager may know whose objects there are at all, such as a tenant's.
         return self.model._default_manager.all()
+
+    def get_object(self) -> Any:
+        found = get_object_or_404(self.get_queryset(), **self.kwargs)
+        self.check_object_permissions(self.request, found)
+        return found
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response([])
