@@ -45,7 +45,7 @@ pytestmark = [
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # The clients, pinned by the lock file beside them.
-CLIENTS = Path(__file__).parents[1] / "server" / "clients" / "node_modules"
+CLIENTS = Path(__file__).parents[2] / "server" / "tests" / "clients" / "node_modules"
 SCRIPTS = {
     "pusher.js": CLIENTS / "pusher-js/dist/web/pusher-with-encryption.js",
     "plugin.js": CLIENTS / "pusher-js-auth/lib/pusher-auth.js",
