@@ -389,6 +389,7 @@ class TestKeys:
         keys = settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64
         settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = key
         board.slug = slug
+        board.save()
         backend().push_change("update", board)
         settings.PUSHER_ENCRYPTION_MASTER_KEY_BASE64 = keys
 

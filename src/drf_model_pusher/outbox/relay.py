@@ -32,6 +32,8 @@ ROWS, SECONDS = 100, 1.0
 # How many partitions are locked at first; a worker takes no more of them than fill its batch.
 _FEW = 8
 _UNRENDERED = "no event could be made of it; the log says why"
+# Seconds by which the clock of a database may be coarser than ours.
+_MARGIN = 0.01
 # Seconds between two looks for rows that were kept long enough.
 _PRUNE = 60.0
 
@@ -70,7 +72,7 @@ class Relay:
             table.make_partitions(self.using)
             table.prune(self.using)
             self._prune_at = now + _PRUNE
-        if now >= self._retry_at:
+        if now >= self._retry_at + _MARGIN:
             self._retry_at = math.inf
         resting = [path or "" for path, each in self._backoffs.items() if each.is_waiting]
         seen = table.look(self.using, resting)
@@ -92,11 +94,14 @@ class Relay:
             self._one_by_one = ROWS
         else:
             self.sent += len(batch.done)
+            # From now on, since the database counts from the moment in which they were put off.
+            pauses = [each.pause for each in batch.refused if each.pause is not None]
+            self._retry_at = min(self._retry_at, time.monotonic() + min(pauses, default=math.inf))
         return True
 
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new rows come."""
-        return max(0.0, min(longest, self._retry_at - time.monotonic()))
+        return max(_MARGIN, min(longest, self._retry_at - time.monotonic()))
 
     @property
     def is_patient(self) -> bool:
@@ -178,7 +183,7 @@ class Relay:
             _succeed(backoff)
         if not backoff.failures:
             logger.warning("relay interrupted error=%s", failure.error)
-        pause = self._retry_after(backoff.fail(failure.error))
+        pause = backoff.fail(failure.error)
         for event in refused:
             batch.failed(event.rows[0], str(failure.error), pause, at_fault=False)
         return []
@@ -191,12 +196,8 @@ class Relay:
             batch.dead(row, error)
         else:
             pause = RETRY_POLICY.pause(row.attempts + 1, retry_after)
-            batch.failed(row, error, self._retry_after(pause), at_fault=True)
+            batch.failed(row, error, pause, at_fault=True)
         return is_dead
-
-    def _retry_after(self, pause: float) -> float:
-        self._retry_at = min(self._retry_at, time.monotonic() + pause)
-        return pause
 
     def _mark(self, batch: Batch) -> None:
         """Note what became of the rows; all of it is committed, or nothing."""
