@@ -72,7 +72,7 @@ class Relay:
             table.make_partitions(self.using)
             table.prune(self.using)
             self._prune_at = now + _PRUNE
-        if now >= self._retry_at + _MARGIN:
+        if now >= self._retry_at:
             self._retry_at = math.inf
         resting = [path or "" for path, each in self._backoffs.items() if each.is_waiting]
         seen = table.look(self.using, resting)
@@ -96,12 +96,13 @@ class Relay:
             self.sent += len(batch.done)
             # From now on, since the database counts from the moment in which they were put off.
             pauses = [each.pause for each in batch.refused if each.pause is not None]
-            self._retry_at = min(self._retry_at, time.monotonic() + min(pauses, default=math.inf))
+            pause = min(pauses, default=math.inf) + _MARGIN
+            self._retry_at = min(self._retry_at, time.monotonic() + pause)
         return True
 
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new rows come."""
-        return max(_MARGIN, min(longest, self._retry_at - time.monotonic()))
+        return max(0.0, min(longest, self._retry_at - time.monotonic()))
 
     @property
     def is_patient(self) -> bool:
