@@ -34,6 +34,8 @@ _FEW = 8
 _UNRENDERED = "no event could be made of it; the log says why"
 # Seconds by which the clock of a database may be coarser than ours.
 _MARGIN = 0.01
+# Seconds after the pause of a provider in which the next try is made.
+_GRACE = 1.0
 # Seconds between two looks for rows that were kept long enough.
 _PRUNE = 60.0
 
@@ -72,7 +74,7 @@ class Relay:
             table.make_partitions(self.using)
             table.prune(self.using)
             self._prune_at = now + _PRUNE
-        if now >= self._retry_at:
+        if now >= self._retry_at + _MARGIN:
             self._retry_at = math.inf
         resting = [path or "" for path, each in self._backoffs.items() if each.is_waiting]
         seen = table.look(self.using, resting)
@@ -96,18 +98,20 @@ class Relay:
             self.sent += len(batch.done)
             # From now on, since the database counts from the moment in which they were put off.
             pauses = [each.pause for each in batch.refused if each.pause is not None]
-            pause = min(pauses, default=math.inf) + _MARGIN
-            self._retry_at = min(self._retry_at, time.monotonic() + pause)
+            self._retry_at = min(self._retry_at, time.monotonic() + min(pauses, default=math.inf))
         return True
 
     def seconds_to_rest(self, longest: float) -> float:
         """Return for how long there is nothing to do unless new rows come."""
-        return max(0.0, min(longest, self._retry_at - time.monotonic()))
+        return max(_MARGIN, min(longest, self._retry_at - time.monotonic()))
 
     @property
     def is_patient(self) -> bool:
-        """Whether something that failed is to be tried again."""
-        return self._retry_at < math.inf
+        """Whether something is to be tried again: it failed, or others held it at the last look."""
+        # A pause counts for a while after its end: no note of it may have reached the database.
+        ended = time.monotonic() - _GRACE
+        tried_again = any(each.retry_at > ended for each in self._backoffs.values())
+        return self.saw_rows or self._retry_at < math.inf or tried_again
 
     def _claim(self, seen: list[tuple[int, int]], resting: Sequence[str]) -> list[OutboxRow]:
         """Lock partitions until there is enough to send; return the rows in their order."""
