@@ -68,10 +68,10 @@ def use_cache(settings: Any, kind: str) -> Iterator[None]:
     client.close()
 
 
-def answer(api: PusherApi, channels: Iterable[str], *, delay: float = 0) -> None:
-    """Have the API name these channels as occupied from now on."""
+def answer(api: PusherApi, channels: Iterable[str], **how: Any) -> None:
+    """Have the API name these channels as occupied from now on; how, as ``Answer`` has it."""
     body = json.dumps({"channels": {channel: {} for channel in channels}}).encode()
-    api.default = Answer(body=body, delay=delay)
+    api.default = Answer(body=body, **how)
 
 
 def questions(api: PusherApi) -> list[Call]:

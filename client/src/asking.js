@@ -74,7 +74,7 @@ export class Asking {
     const since = known.clock;
     known.loads++;
     try {
-      const items = await fetchAll(this.fetch);
+      const items = await fetchAll(this.fetch, life);
       if (!life.isOver) known.load(items, since);
       this.hasLoaded = true;
       this.error = undefined;

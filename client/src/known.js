@@ -127,7 +127,8 @@ export class Known {
     this.entries = new Map();
     for (const item of items) {
       const key = this.keyOf(item);
-      const entry = before.get(key) ?? { heard: 0 };
+      // On two pages if it moved meanwhile.
+      const entry = this.entries.get(key) ?? before.get(key) ?? { heard: 0 };
       this.entries.set(key, entry);
       before.delete(key);
       if (entry.heard <= since) this.#settle(entry, item);

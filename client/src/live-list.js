@@ -90,9 +90,9 @@ export function liveList(options) {
   function turned(count, error) {
     const isLost = count < subscribed;
     subscribed = count;
-    refusal = error;
+    refusal = error ?? (isSubscribed() ? undefined : refusal);
     // [1] A page does not need the connection: one that is refused is fetched as well.
-    if (isSubscribed() || (error && !isLost)) asking.load();
+    if (isSubscribed() || (refusal && !isLost)) asking.load();
     changed();
   }
 
@@ -127,7 +127,7 @@ export function liveList(options) {
    */
   async function write(key, draft, request, settle) {
     const since = known.clock;
-    const takeBack = draft === undefined ? () => {} : shown.draft(key, draft);
+    const takeBack = draft === undefined || life.isOver ? () => {} : shown.draft(key, draft);
     changed();
     try {
       const answer = await request();

@@ -7,8 +7,9 @@ const PATIENCE = 30_000;
  * The whole list, from all its pages.
  *
  * @param {(next?: string) => Promise<any>} fetch
+ * @param {Life} life No page is asked for after its end.
  */
-export async function fetchAll(fetch) {
+export async function fetchAll(fetch, life) {
   const items = [];
   const seen = new Set();
   /** @type {string | undefined} */
@@ -21,7 +22,7 @@ export async function fetchAll(fetch) {
     // A `fetch` that takes no argument would get the first page for ever.
     if (seen.has(next)) throw new Error("fetch(next) must get the page of this address.");
     seen.add(next);
-  } while (next);
+  } while (next && !life.isOver);
   return items;
 }
 

@@ -62,6 +62,17 @@ describe("1: subscribe, then fetch", () => {
     assert.equal(fetch.calls.length, 1);
   });
 
+  test("of several channels one that is refused does not keep the others from being in step", async () => {
+    const channels = [new Channel(), new Channel()];
+    const it = page({ channel: channels });
+    await channels[0].send("pusher:subscription_error", { status: 403 });
+    await it.fetch.answer([]);
+    await channels[1].subscribe();
+    await it.fetch.answer([order(1, "missed before")]);
+    assert.deepEqual(it.texts, ["1 missed before"]);
+    assert.deepEqual([it.orders.status, it.orders.error.status], ["offline", 403]);
+  });
+
   test("a connection that is lost makes the list offline", async () => {
     const channel = new Channel();
     const connection = new Channel();
@@ -118,6 +129,15 @@ describe("2: one fetch, and one behind it", () => {
     assert.deepEqual(it.fetch.calls, [[], ["/orders/?page=2"]]);
     await it.fetch.answer({ results: [order(2, "a")], next: null });
     assert.deepEqual(it.texts, ["1 a", "2 a"]);
+  });
+
+  test("what is on two pages is once in the list, and as it was heard", async () => {
+    const it = page();
+    await it.channel.subscribe();
+    await it.fetch.answer({ results: [order(1, "a")], next: "/orders/?page=2" });
+    await it.channel.send("order.update", order(1, "heard"));
+    await it.fetch.answer({ results: [order(1, "a"), order(2, "a")], next: null });
+    assert.deepEqual(it.texts, ["1 heard", "2 a"]);
   });
 
   test("a fetch that does not follow pages says so, and ends", async () => {
@@ -504,6 +524,24 @@ describe("10: nothing after close", () => {
     await it.channel.subscribe();
     await pass(60_000);
     assert.deepEqual([it.texts, listener.mock.callCount(), it.fetch.calls.length], [["1 a"], 0, 2]);
+  });
+});
+
+describe("10: nothing after close, in the middle of things", () => {
+  test("no further page is asked for", async () => {
+    const it = page();
+    await it.channel.subscribe();
+    it.orders.close();
+    await it.fetch.answer({ results: [order(1, "a")], next: "/orders/?page=2" });
+    assert.equal(it.fetch.calls.length, 1);
+  });
+
+  test("no draft is shown", async () => {
+    const it = page();
+    await it.ready(order(1, "a"));
+    it.orders.close();
+    it.orders.save(questions(), { optimistic: order(1, "mine") });
+    assert.deepEqual(it.texts, ["1 a"]);
   });
 });
 
