@@ -9,19 +9,7 @@ from drf_model_pusher.delivery.codec import UnreadableEventError, dump_event, lo
 from drf_model_pusher.events import PusherEvent
 from drf_model_pusher.exceptions import DeclarationError
 from drf_model_pusher.providers import BaseProvider, provider_path
-
-PLAIN = PusherEvent(channels=("orders",), name="hello", data="{}")
-FULL = PusherEvent(
-    channels=("orders", "private-staff"),
-    name="order.update",
-    data='{"word":"Zoë 🦄","half":"\\ud800"}',
-    socket_id="1.2",
-    subject="orders.order:42",
-    change="update",
-    conflation_key="order 42",
-    provider="drf_model_pusher.providers.memory.MemoryProvider",
-    occupancy_unknown=True,
-)
+from tests.delivery.samples import FULL, PLAIN
 
 
 def through_json(event):

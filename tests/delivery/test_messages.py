@@ -6,20 +6,7 @@ import pytest
 
 from drf_model_pusher.delivery.jobs import UnreadableMessageError, read_message, write_message
 from drf_model_pusher.delivery.queue import QueuedEvent
-from drf_model_pusher.events import PusherEvent
-
-FULL = PusherEvent(
-    channels=("orders", "private-staff"),
-    name="order.update",
-    data='{"word":"Zoë","half":"\\ud800"}',
-    socket_id="1.2",
-    subject="orders.order:42",
-    change="update",
-    conflation_key="order 42",
-    provider="drf_model_pusher.providers.memory.MemoryProvider",
-    occupancy_unknown=True,
-)
-PLAIN = PusherEvent(channels=("orders",), name="hello", data="{}")
+from tests.delivery.samples import FULL, PLAIN
 
 
 def written(*events, attempts=0):
@@ -50,7 +37,7 @@ def test_this_is_what_waits_in_the_queues_of_a_release_before():
             {
                 "channels": ["orders", "private-staff"],
                 "name": "order.update",
-                "data": '{"word":"Zoë","half":"\\ud800"}',
+                "data": '{"word":"Zoë 🦄","half":"\\ud800"}',
                 "socket_id": "1.2",
                 "subject": "orders.order:42",
                 "change": "update",

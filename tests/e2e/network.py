@@ -7,7 +7,6 @@ import random
 import socket
 import threading
 import time
-from types import TracebackType
 
 
 class Network:
@@ -27,12 +26,7 @@ class Network:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._listener.close()
         self.cut()
 

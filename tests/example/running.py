@@ -11,7 +11,6 @@ import sys
 import threading
 from http.cookiejar import CookieJar
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
@@ -67,12 +66,7 @@ class Demo:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.end()
 
     def enter(self, username: str) -> Visitor:

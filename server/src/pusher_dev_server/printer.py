@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from types import TracebackType
 from typing import Any, Protocol
 
 from pusher_dev_server.activity import Activity, format_line
@@ -48,12 +47,7 @@ class Printer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=END_TIMEOUT)
         self._thread.join(END_TIMEOUT)

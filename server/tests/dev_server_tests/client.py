@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import TracebackType
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -26,13 +25,8 @@ class Client:
         self.socket_id = greeting["socket_id"]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._connecting.__exit__(kind, error, traceback)
+    def __exit__(self, *error: Any) -> None:
+        self._connecting.__exit__(*error)
 
     def say(self, event: str, data: Any, channel: str | None = None) -> None:
         message = {"event": event, "data": data}
