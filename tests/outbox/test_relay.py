@@ -115,6 +115,27 @@ class TestRelay:
         assert 50 < outbox.relay.seconds_to_rest(1000) <= 60
         assert not outbox.relay.batch()
 
+    def test_it_stays_for_a_pause_that_the_database_did_not_note(
+        self, outbox, pusher_api, monkeypatch
+    ):
+        def fail(*args):
+            raise OperationalError
+
+        pusher_api.script.append(Answer(status=429, headers={"Retry-After": "60"}))
+        outbox.put("a")
+        monkeypatch.setattr(table, "put_off", fail)
+        with pytest.raises(OperationalError):
+            outbox.relay.batch()
+        assert not outbox.relay.batch()
+        assert outbox.relay.is_patient
+
+    def test_it_has_nothing_to_stay_for_once_all_is_sent(self, outbox, pusher_api):
+        pusher_api.script.append(Answer(status=503))
+        outbox.put("a")
+        outbox.drain()
+        assert not outbox.relay.batch()
+        assert not outbox.relay.is_patient
+
     def test_what_waits_for_one_provider_is_not_in_the_way_of_anothers(self, outbox, pusher_api):
         """However much it is."""
         Stumbling.events.clear()
@@ -323,6 +344,7 @@ class TestLocks:
         pusher_api.wait_for_calls(1)
         assert not outbox.relay.batch()
         assert outbox.relay.saw_rows
+        assert outbox.relay.is_patient
         thread.join()
         outbox.drain()
         assert names(pusher_api) == [f"e{n}" for n in range(10)]
