@@ -167,7 +167,16 @@ export function liveList(options) {
       const now = [shown.items, status(), error()];
       if (life.isOver || now.every((part, at) => part === told[at])) return;
       told = now;
-      for (const listener of listeners) listener(shown.items);
+      for (const listener of listeners) {
+        try {
+          listener(shown.items);
+        } catch (error) {
+          // The others hear of it all the same, and the browser of the error.
+          setTimeout(() => {
+            throw error;
+          }, 0);
+        }
+      }
     });
   }
 

@@ -510,6 +510,18 @@ describe("9: failures", () => {
   });
 });
 
+test("a listener that throws keeps nothing from the others, and its error is seen", async () => {
+  const it = page();
+  const listener = mock.fn();
+  it.orders.subscribe(() => {
+    throw new Error("mine");
+  });
+  it.orders.subscribe(listener);
+  await it.ready(order(1, "a"));
+  assert.deepEqual(listener.mock.calls.at(-1).arguments, [[order(1, "a")]]);
+  await assert.rejects(pass(1), /mine/);
+});
+
 describe("10: nothing after close", () => {
   test("no event, no answer, no listener, no request", async () => {
     const it = page();
